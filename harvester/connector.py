@@ -1,13 +1,13 @@
 """What a platform's API gives, in words every room shares: the whole vocabulary a connector needs.
 
 A connector turns one HTTP answer into frozen values and does nothing else. Its capabilities are the methods it has
-(`NamesLikers`, `CountsLikes`), its habits are data (`Traits`), and what goes wrong is one of seven outcomes. "No likes" is
-never one of them: an answer that does not say who liked raises, because zero must be told by the platform.
+(`NamesLikers`, `CountsLikes`), its habits are data (`Traits`), and what goes wrong is one of seven outcomes. "No likes"
+is never one of them: an answer that does not say who liked raises, because zero must be told by the platform.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
@@ -19,6 +19,9 @@ import msgspec
 from harvester.errors import HarvesterError, UsageError
 
 T = TypeVar("T")
+
+Params = Mapping[str, str] | tuple[tuple[str, str], ...]
+"""A query; pairs where a name is repeated."""
 
 
 class Order(StrEnum):
@@ -134,6 +137,10 @@ class Count:
     likes: int | None
     published_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        if self.likes is not None and not 0 <= self.likes < 2**63:
+            raise ContractBroken("a number of likes that no post can have")
+
 
 class Outcome(HarvesterError):
     """Why an answer gave no facts; one of the seven below, and no other."""
@@ -178,9 +185,7 @@ class Http(Protocol):
     def page_size(self) -> int:
         """How many likers to ask for; at most the connector's own `page_max`."""
 
-    def get(
-        self, url: str, *, params: dict[str, str] | None = None, auth: httpx.Auth | None = None
-    ) -> httpx.Response:
+    def get(self, url: str, *, params: Params | None = None, auth: httpx.Auth | None = None) -> httpx.Response:
         """Answer 2xx with a JSON body, or raise an outcome."""
 
 
@@ -224,44 +229,55 @@ class CountsLikes(Protocol):
         """Read up to `traits.batch_max` posts; one that is gone is left out."""
 
 
-@dataclass(frozen=True, slots=True)
 class Secret:
-    """A token that shows itself only when asked: never in a repr, a message or a log."""
+    """A token that shows itself only when asked: never in a repr, a message or a log.
 
-    _text: str = field(repr=False)
+    No dataclass: msgspec would read its fields instead of asking the `dec_hook`.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def reveal(self) -> str:
         return self._text
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "(secret)"
 
 
 def decode(response: httpx.Response, type_: type[T]) -> T:
-    """Read the fields we use out of a JSON answer; anything missing or of another type is `ContractBroken` with its path."""
+    """Read the fields we use from a JSON answer; what is missing or mistyped is `ContractBroken` with its path."""
     try:
         return msgspec.json.decode(response.content, type=type_)
     except msgspec.ValidationError as error:
         raise ContractBroken(f"{_asked(response)} answered something else: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractBroken(f"{_asked(response)} did not answer JSON: {error}") from error
 
 
 def split_url(url: str) -> SplitResult | None:
-    """Take an http(s) URL apart; None for any that hides its host: user info, an odd port, another script's letters."""
+    """Take an http(s) URL apart; None for any that hides its host: user info, an odd port, another script's letters.
+
+    A host with a final dot is a second name of the same server, and would let one post count twice.
+    """
+    url = url.strip()
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
         return None
-    host = parts.hostname
-    plain = host is not None and re.fullmatch(r"[a-z0-9.:-]+", host) is not None and "@" not in parts.netloc
-    return parts if plain and port_is_valid and parts.scheme in ("http", "https") else None
+    host_is_plain = re.fullmatch(r"[a-z0-9.:-]*[a-z0-9:]", parts.hostname or "") and "@" not in parts.netloc
+    is_web = parts.scheme in ("http", "https") and url.isprintable()
+    return parts if host_is_plain and port_is_valid and is_web else None
 
 
 def origin_of(url: str) -> str:
     """Scheme, host and port, default port left out, in lower case: what two URLs of one server share."""
     parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        return f"{parts.scheme}://{parts.netloc}"  # at://did:plc:... has colons that are no port
     default = {"http": 80, "https": 443}.get(parts.scheme)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
@@ -273,11 +289,11 @@ def parse_instant(text: str) -> datetime:
     """Read an API's ISO 8601 instant as aware UTC; one without an offset is `ContractBroken`."""
     try:
         instant = datetime.fromisoformat(text)
-    except ValueError as error:
+        if instant.tzinfo is None:
+            raise ContractBroken(f"{text[:40]!r} does not say its time zone")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise ContractBroken(f"{text[:40]!r} is not an ISO 8601 time") from error
-    if instant.tzinfo is None:
-        raise ContractBroken(f"{text[:40]!r} does not say its time zone")
-    return instant.astimezone(UTC)
 
 
 def _asked(response: httpx.Response) -> str:

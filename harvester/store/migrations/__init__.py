@@ -1,0 +1,4 @@
+"""The history of the tables (Alembic); `REVISIONS` in order, oldest first."""
+
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]
