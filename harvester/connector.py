@@ -19,6 +19,7 @@ import msgspec
 from harvester.errors import HarvesterError, UsageError
 
 T = TypeVar("T")
+LONGEST_CURSOR = 4096
 
 Params = Mapping[str, str] | tuple[tuple[str, str], ...]
 """A query; pairs where a name is repeated."""
@@ -104,7 +105,7 @@ class Post:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port of the URL: 'https://mastodon.social'."""
+        """Scheme, host and port of the URL: 'https://mastodon.social'; empty for a URI that names no server."""
         return origin_of(self.url)
 
 
@@ -127,6 +128,10 @@ class Page:
 
     likes: tuple[Like, ...]
     cursor: str | None
+
+    def __post_init__(self) -> None:
+        if self.cursor is not None and (len(self.cursor) > LONGEST_CURSOR or not self.cursor.isprintable()):
+            raise ContractBroken("a cursor that cannot be kept: over 4,096 characters, or not printable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,12 +235,7 @@ class CountsLikes(Protocol):
 
 
 class Secret:
-    """A token that shows itself only when asked: never in a repr, a message or a log.
-
-    No dataclass: msgspec would read its fields instead of asking the `dec_hook`.
-    """
-
-    __slots__ = ("_text",)
+    """A token that shows itself only when asked. (No dataclass: msgspec would fill that without its `dec_hook`.)"""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -258,10 +258,7 @@ def decode(response: httpx.Response, type_: type[T]) -> T:
 
 
 def split_url(url: str) -> SplitResult | None:
-    """Take an http(s) URL apart; None for any that hides its host: user info, an odd port, another script's letters.
-
-    A host with a final dot is a second name of the same server, and would let one post count twice.
-    """
+    """Take an http(s) URL apart; None for any that hides its host: user info, odd port, foreign letters, final dot."""
     url = url.strip()
     try:
         parts = urlsplit(url)
@@ -274,10 +271,10 @@ def split_url(url: str) -> SplitResult | None:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port, default port left out, in lower case: what two URLs of one server share."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        return f"{parts.scheme}://{parts.netloc}"  # at://did:plc:... has colons that are no port
+    """Scheme, host and port in lower case, without a default port: what URLs of one server share; '' if not http(s)."""
+    parts = split_url(url)
+    if parts is None:
+        return ""
     default = {"http": 80, "https": 443}.get(parts.scheme)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host

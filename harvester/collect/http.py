@@ -36,7 +36,7 @@ from harvester.connector import (
 )
 
 _PAUSE_WHEN_NONE_IS_NAMED = timedelta(minutes=5)
-_BACKOFF = wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)
+_BACKOFF = wait_exponential_jitter(multiplier=0.5, max=30, jitter=0.5)
 
 # httpx and httpcore log whole URLs, and a query may carry a token.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -140,7 +140,7 @@ class PoliteClient:
                     raise httpx.ReadTimeout("the whole answer took too long", request=request)
         finally:
             answer.close()
-        headers = [(name, value) for name, value in answer.headers.multi_items() if name != "content-encoding"]
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() != b"content-encoding"]
         return httpx.Response(answer.status_code, headers=headers, content=bytes(body), request=answer.request)
 
     def _failure(self, response: httpx.Response, pause: timedelta | None) -> Exception:
@@ -162,13 +162,13 @@ _SAID = {401: "wants a valid credential", 404: "does not know this post", 410: "
 
 
 class PoliteSession:
-    """The client as one sweep of one post sees it; `requests` counts what was asked of the platform."""
+    """The client as one sweep of one post sees it; it counts what is asked of the platform."""
 
     def __init__(self, client: PoliteClient, origins: Collection[str], page_size: int) -> None:
         self._client = client
         self._origins = frozenset(origins)
+        self._requests = 0
         self.page_size = page_size
-        self.requests = 0
 
     def get(self, url: str, *, params: Params | None = None, auth: httpx.Auth | None = None) -> httpx.Response:
         """Answer 2xx with a JSON body, or raise an outcome; `ContractBroken` for a URL on another server."""
@@ -177,8 +177,13 @@ class PoliteSession:
             raise ContractBroken(
                 f"a request to {request.url.host or 'no host'} was refused: it is not the post's server"
             )
-        self.requests += 1
+        self._requests += 1
         return self._client.send(request, auth)
+
+    def take_requests(self) -> int:
+        """Say how many requests were made since the last time this was asked."""
+        taken, self._requests = self._requests, 0
+        return taken
 
 
 def user_agent(contact: str) -> str:
@@ -204,7 +209,7 @@ def _checked_json(response: httpx.Response) -> httpx.Response:
         raise ContractBroken(f"{_asked(response)} answered {kind or 'no content type'}, expected application/json")
     try:
         msgspec.json.decode(response.content, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _TryAgain(Unstable(f"{_asked(response)} answered JSON that breaks off")) from error
     return response
 

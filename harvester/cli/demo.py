@@ -1,0 +1,10 @@
+"""stub"""
+
+from harvester.cli.runtime import new_app
+
+app = new_app()
+
+
+@app.command()
+def demo() -> None:
+    """x"""

@@ -1,0 +1,88 @@
+"""`harvester poll`: read the likes of every open post once, now."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from threading import Event
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from harvester.cli.runtime import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    exit_with,
+    new_app,
+    open_installation,
+    runtime,
+    show,
+    show_json,
+)
+from harvester.contest.campaigns import find_campaign, list_campaigns
+from harvester.report.text import number, outcome_text, table
+from harvester.run.poll import EntryResult, overall, poll
+
+app = new_app()
+
+
+@app.command("poll")
+def poll_(
+    ctx: typer.Context,
+    campaign: Annotated[str | None, typer.Argument(metavar="CAMPAIGN", help="One contest; all when omitted.")] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every list to its end, even where new likes come first.")
+    ] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Read the likes of every open post once, now. What was interrupted goes on where it stopped.
+
+    Exit code: 0 complete, 3 partial (run it again), 1 failed.
+
+    Example: harvester poll afcon-2027 --full
+    """
+    at = open_installation(config, runtime(ctx))
+    with at.database.reading() as session:
+        campaigns = [find_campaign(session, campaign)] if campaign else list_campaigns(session)
+    stopping = Event()
+    with _progress() as progress:
+        done = progress.add_task("reading likes", total=None) if progress else None
+        results = poll(
+            at,
+            campaigns,
+            wants_full=full,
+            stopping=stopping,
+            on_done=lambda _: progress.advance(done) if progress and done is not None else None,
+        )
+    outcome = overall(one.outcome for one in results)
+    if as_json:
+        show_json({"outcome": outcome, "entries": results})
+    else:
+        _show(results)
+    exit_with(outcome)
+
+
+def _progress() -> Any:
+    """Show that work is going on, on a terminal only."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True) if console.is_terminal else nullcontext()
+
+
+def _show(results: Sequence[EntryResult]) -> None:
+    if not results:
+        return typer.echo("no post to read: add one with 'harvester post add'")
+    rows = table("post", "outcome", "#pages", "#new", "#credited", "")
+    for one in results:
+        goes_on = f" (goes on after {one.resume_at:%Y-%m-%d %H:%M} UTC)" if one.resume_at else ""
+        rows.add_row(
+            one.url,
+            outcome_text(one.outcome),
+            number(one.pages),
+            number(one.new),
+            number(one.credited),
+            f"{one.reason or ''}{goes_on}",
+        )
+    return show(rows)

@@ -1,0 +1,74 @@
+"""`harvester status`: what the platforms show, what is held, what it earned."""
+
+from collections.abc import Sequence
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+
+from harvester.cli.runtime import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    Runtime,
+    new_app,
+    open_database,
+    runtime,
+    show,
+    show_json,
+)
+from harvester.contest.campaigns import find_campaign, list_campaigns
+from harvester.report.text import status_text
+from harvester.report.views import StatusView, status_of
+from harvester.store.database import Database
+
+_SECONDS_BETWEEN_LOOKS = 2
+app = new_app()
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    campaign: Annotated[str | None, typer.Argument(metavar="CAMPAIGN", help="One contest; all when omitted.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep the table up to date until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Show, per post, the likes displayed, the likers held and the gap; then totals. Nothing is asked of any platform.
+
+    With --json a CAMPAIGN gives one document, none gives a list of them.
+
+    Example: harvester status afcon-2027 --json
+    """
+    database, running = open_database(config), runtime(ctx)
+    if watch:
+        return _watch(database, campaign, running)
+    views = _look(database, campaign, running)
+    if as_json:
+        return show_json(views[0] if campaign else views)
+    return show(_text(views))
+
+
+def _look(database: Database, campaign: str | None, running: Runtime) -> Sequence[StatusView]:
+    with database.reading() as session:
+        found = [find_campaign(session, campaign)] if campaign else list_campaigns(session)
+        return [status_of(session, one, running.now()) for one in found]
+
+
+def _text(views: Sequence[StatusView]) -> RenderableType:
+    if not views:
+        return "no contest yet: add one with 'harvester campaign add'"
+    return Group(*(status_text(view) for view in views))
+
+
+def _watch(database: Database, campaign: str | None, running: Runtime) -> None:
+    """Look again and again; Ctrl-C is how it ends, not an error."""
+    pause = Event()
+    with Live(_text(_look(database, campaign, running)), auto_refresh=False) as live:
+        try:
+            while not pause.wait(_SECONDS_BETWEEN_LOOKS):
+                live.update(_text(_look(database, campaign, running)), refresh=True)
+        except KeyboardInterrupt:
+            return

@@ -1,0 +1,164 @@
+"""Where a sweep stands, in the database: begun, gone on after a pause or a crash, ended.
+
+A sweep is resumed at its cursor while the cursor can be trusted. After that it starts anew: a stale cursor may be
+answered by an empty page, which looks as if everybody had taken back their like.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlmodel import Session, SQLModel, col, select
+
+from harvester.connector import Count, Order, Traits
+from harvester.store.models import Entry, EntryState, Observation, Sweep, SweepOutcome
+
+TIME_UNTIL_GONE = timedelta(hours=24)
+_ABSENCES_OF_AN_UNLIKE = 2
+_observations = SQLModel.metadata.tables["observation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """A sweep as it stands: what it must still walk, and what earlier sweeps of the entry say about it.
+
+    `previous_sweep_at` is the start of the last complete sweep; `known_shortfall` how many likers the last complete
+    full sweep was short of the displayed count.
+    """
+
+    sweep_id: int
+    is_full: bool
+    pass_number: int
+    pages: int
+    cursor: str | None
+    listed: int
+    previous_sweep_at: datetime | None
+    known_shortfall: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a sweep ended, why, and when it may go on."""
+
+    outcome: SweepOutcome
+    reason: str | None = None
+    resume_at: datetime | None = None
+
+
+def pause_in_force(session: Session, entry_id: int, now: datetime) -> Sweep | None:
+    """Give the entry's last sweep if the platform asked it to wait and that time is not over."""
+    last = _last_sweep(session, entry_id)
+    return last if last and last.resume_at and last.resume_at > now else None
+
+
+def begin(session: Session, entry_id: int, traits: Traits, *, wants_full: bool, now: datetime) -> Progress:
+    """Go on with the entry's unfinished sweep, or begin a new one.
+
+    A new sweep is full unless the platform lists newest likers first and the last sweep left nothing unread.
+    """
+    last = _last_sweep(session, entry_id)
+    if last and _may_resume(last, traits, wants_full=wants_full, now=now):
+        last.outcome, last.reason, last.resume_at = None, None, None
+        return _progress(session, last)
+    may_stop_early = traits.order is Order.SERVER_DESC and last is not None and last.outcome is SweepOutcome.COMPLETE
+    sweep = Sweep(entry_id=entry_id, is_full=wants_full or not may_stop_early, started_at=now, touched_at=now)
+    session.add(sweep)
+    session.flush()
+    return _progress(session, sweep)
+
+
+def begin_pass(session: Session, sweep_id: int, number: int) -> None:
+    """Walk the list once more from its first page."""
+    session.exec(update(Sweep).where(col(Sweep.id) == sweep_id).values(pass_number=number, cursor=None))
+
+
+def note_count(session: Session, entry_id: int, sweep_id: int, count: Count | None, *, column: str) -> None:
+    """Store the number the platform shows, before or after the walk; a post it shows is not missing."""
+    if count is None:
+        return
+    session.exec(update(Sweep).where(col(Sweep.id) == sweep_id).values({column: count.likes}))
+    entry = session.get_one(Entry, entry_id)
+    entry.displayed = count.likes
+    entry.published_at = entry.published_at or count.published_at
+    _mark_present(session, entry_id)
+
+
+def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: datetime) -> None:
+    """Record how a sweep ended."""
+    sweep = session.get_one(Sweep, sweep_id)
+    sweep.outcome, sweep.reason, sweep.resume_at = ending.outcome, ending.reason, ending.resume_at
+    sweep.requests += requests
+    sweep.touched_at = now
+    if ending.outcome is SweepOutcome.COMPLETE:
+        _mark_present(session, sweep.entry_id)
+    if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and _proves_absence(sweep):
+        sweep.unliked += _mark_absences(session, sweep)
+
+
+def mark_missing(session: Session, entry_id: int, now: datetime) -> datetime:
+    """The platform does not show the post; only a whole day of that closes the entry. Give since when."""
+    entry = session.get_one(Entry, entry_id)
+    entry.missing_since = entry.missing_since or now
+    is_over = now - entry.missing_since >= TIME_UNTIL_GONE
+    entry.state = EntryState.GONE if is_over else EntryState.MISSING
+    return entry.missing_since
+
+
+def held(session: Session, entry_id: int) -> int:
+    """Count the likers seen on an entry that have not taken back their like since."""
+    total = func.sum(col(Sweep.new) - col(Sweep.unliked) + col(Sweep.returned))
+    return session.exec(select(func.coalesce(total, 0)).where(Sweep.entry_id == entry_id)).one()
+
+
+def _mark_present(session: Session, entry_id: int) -> None:
+    entry = session.get_one(Entry, entry_id)
+    entry.state, entry.missing_since = EntryState.OPEN, None
+
+
+def _last_sweep(session: Session, entry_id: int) -> Sweep | None:
+    newest_first = col(Sweep.id).desc()
+    return session.exec(select(Sweep).where(Sweep.entry_id == entry_id).order_by(newest_first).limit(1)).first()
+
+
+def _last_complete(session: Session, entry_id: int, **wanted: Any) -> Sweep | None:
+    query = select(Sweep).filter_by(entry_id=entry_id, outcome=SweepOutcome.COMPLETE, **wanted)
+    return session.exec(query.order_by(col(Sweep.id).desc()).limit(1)).first()
+
+
+def _may_resume(last: Sweep, traits: Traits, *, wants_full: bool, now: datetime) -> bool:
+    is_unfinished = last.outcome in (None, SweepOutcome.PARTIAL)
+    return is_unfinished and now - last.touched_at < traits.cursor_life and (last.is_full or not wants_full)
+
+
+def _progress(session: Session, sweep: Sweep) -> Progress:
+    previous = _last_complete(session, sweep.entry_id)
+    full = _last_complete(session, sweep.entry_id, is_full=True)
+    assert sweep.id is not None
+    return Progress(
+        sweep_id=sweep.id,
+        is_full=sweep.is_full,
+        pass_number=sweep.pass_number,
+        pages=sweep.pages,
+        cursor=sweep.cursor,
+        listed=sweep.listed,
+        previous_sweep_at=previous.started_at if previous else None,
+        known_shortfall=max((full.displayed_after or 0) - full.listed, 0) if full else 0,
+    )
+
+
+def _proves_absence(sweep: Sweep) -> bool:
+    """A list shorter than the platform's own count may have lost anybody: then nobody's absence means anything."""
+    return sweep.displayed_after is not None and sweep.listed >= sweep.displayed_after
+
+
+def _mark_absences(session: Session, sweep: Sweep) -> int:
+    """Count one more absence of everyone this sweep did not meet; give how many are un-likes by that."""
+    absent: Mapping[str, Any] = {"entry": sweep.entry_id, "sweep": sweep.id}
+    was_not_met = (_observations.c.entry_id == absent["entry"]) & (_observations.c.last_sweep_id != absent["sweep"])
+    once_before = was_not_met & (col(Observation.absences) == _ABSENCES_OF_AN_UNLIKE - 1)
+    unliked = session.exec(select(func.count()).select_from(Observation).where(once_before)).one()
+    not_yet = was_not_met & (_observations.c.absences < _ABSENCES_OF_AN_UNLIKE)
+    session.exec(update(Observation).where(not_yet).values(absences=col(Observation.absences) + 1))
+    return unliked

@@ -1,0 +1,126 @@
+"""Which connectors are installed, which one knows a URL, and how one is opened with its settings and its client.
+
+Connectors are found through the entry-point group `harvester.connectors`; the core knows none of them by name.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+
+from harvester.collect.guard import refuse_private_url
+from harvester.collect.http import PoliteClient, PoliteSession
+from harvester.config import Settings
+from harvester.connector import Budget, Connector, Post, Secret
+from harvester.errors import ConfigError, UsageError
+from harvester.store.installation import Installation
+
+GROUP = "harvester.connectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A connector and the client it reads its platform with."""
+
+    connector: Connector
+    client: PoliteClient
+
+    def session(self, post: Post, page_size: int | None = None) -> PoliteSession:
+        """Open the client for one post: it reaches the post's server and the connector's own, nothing else."""
+        origins = {post.origin, *self.connector.origins} - {""}
+        return self.client.session(origins, page_size or self.connector.traits.page_max)
+
+
+@cache
+def installed() -> Mapping[str, type[Connector]]:
+    """Give every installed connector by name, in order of name."""
+    found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return {point.name: _load(point.name, point.load) for point in found}
+
+
+def find(name: str) -> type[Connector]:
+    """Give the connector called `name`."""
+    try:
+        return installed()[name]
+    except KeyError as error:
+        raise UsageError(f"no connector is called {name!r} (installed: {', '.join(installed())})") from error
+
+
+def recognise(url: str, settings: Settings) -> Post:
+    """Say which post a pasted URL means; `UsageError` when no connector knows it or its server is private."""
+    found = [post for connector in installed().values() if (post := connector.recognise(url.strip()))]
+    if not found:
+        forms = "; ".join(f"{name}: {', '.join(connector.url_forms)}" for name, connector in installed().items())
+        raise UsageError(f"no connector knows the URL {url!r}. Installed, with what their URLs look like: {forms}")
+    if len(found) > 1:
+        raise UsageError(f"several connectors claim {url!r}: {', '.join(post.platform for post in found)}")
+    if not settings.http.allow_private_hosts:
+        refuse_private_url(url.strip())
+    return found[0]
+
+
+def open_platforms(at: Installation, names: Iterable[str], stack: ExitStack) -> Mapping[str, Platform]:
+    """Open several connectors, each once; `stack` closes them."""
+    platforms = {name: open_platform(at, name) for name in sorted(set(names))}
+    for platform in platforms.values():
+        stack.enter_context(platform.client)
+    return platforms
+
+
+def open_platform(at: Installation, name: str) -> Platform:
+    """Make a connector from its section of the settings, and its client with the budgets that apply here."""
+    connector_type = find(name)
+    section = {key: _from_environment(value) for key, value in at.settings.connectors.get(name, {}).items()}
+    budget = section.pop("budget", None)
+    try:
+        connector = connector_type(
+            msgspec.convert(section, connector_type.settings_type, strict=False, dec_hook=_read_secret)
+        )
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"connectors.{name}: {error}") from error
+    budgets = connector.traits.budgets if budget is None else _declared(name, str(budget))
+    return Platform(connector, PoliteClient(at.settings.http, budgets=budgets, now=at.now, sleep=at.sleep))
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse a section of the settings that belongs to no installed connector."""
+    for name in settings.connectors:
+        find(name)
+
+
+def _load(name: str, load: Callable[[], Any]) -> type[Connector]:
+    try:
+        loaded: type[Connector] = load()
+        return loaded
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"the connector {name!r} is installed but cannot be loaded: {error}") from error
+
+
+def _declared(name: str, text: str) -> tuple[Budget, ...]:
+    """Read `connectors.<name>.budget`: one's own server may allow more, or everything."""
+    if text == "off":
+        return ()
+    try:
+        return (Budget.parse(text),)
+    except UsageError as error:
+        raise ConfigError(f"connectors.{name}.budget: {error}") from error
+
+
+def _from_environment(value: Any) -> Any:
+    """Read a table that came as JSON in an environment variable."""
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
+    return value
+
+
+def _read_secret(kind: type, value: Any) -> Any:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise ValueError("expected text")

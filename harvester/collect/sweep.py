@@ -1,0 +1,210 @@
+"""The sweep: one walk over all likers of an entry, page by page, each page stored in one transaction with its credit.
+
+However it ends, by a full list, a pause, a broken answer or a killed process, what was stored is right, and the next
+sweep goes on from there. Only the last page's missing cursor makes a list complete.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+
+from harvester.books.credit import Desk, LeaseLostError, PageSlip, PageTally, Sighting, record_page
+from harvester.books.rules import Circumstances
+from harvester.clock import Now
+from harvester.collect import progress as record
+from harvester.collect.counts import read_count
+from harvester.collect.progress import Ending, Progress
+from harvester.collect.registry import Platform
+from harvester.connector import (
+    ContractBroken,
+    Count,
+    Missing,
+    NamesLikers,
+    Outcome,
+    Page,
+    Post,
+    Refused,
+    Throttled,
+    Unstable,
+)
+from harvester.store.database import Database
+from harvester.store.keys import CampaignKey
+from harvester.store.models import SweepOutcome
+
+_PAGE_SIZES = (1.0, 0.7, 0.45)
+"""The first pass and the two a gap earns, in parts of the platform's largest page: other boundaries, other losses."""
+
+_MOST_EMPTY_PAGES = 100
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything a sweep needs to know about its entry."""
+
+    database: Database
+    platform: Platform
+    post: Post
+    desk: Desk
+    key: CampaignKey
+    published_at: datetime | None
+    credits_existing: bool
+    now: Now
+    should_stop: Callable[[], bool]
+
+    @property
+    def entry_id(self) -> int:
+        return self.desk.entry_id
+
+
+class LoopGuard:
+    """Notices a list that leads in circles: a cursor or a page seen before, or empty pages without end."""
+
+    def __init__(self) -> None:
+        self._cursors: set[str | None] = {None}
+        self._pages: set[bytes] = set()
+        self._empty_in_a_row = 0
+
+    def check(self, page: Page) -> None:
+        if page.cursor is not None and page.cursor in self._cursors:
+            raise ContractBroken("the platform gave the same cursor twice: its list leads in a circle")
+        self._cursors.add(page.cursor)
+        self._empty_in_a_row = 0 if page.likes else self._empty_in_a_row + 1
+        if self._empty_in_a_row > _MOST_EMPTY_PAGES:
+            raise ContractBroken(f"the platform gave {_MOST_EMPTY_PAGES} empty pages in a row")
+        content = sha256("\n".join(like.actor for like in page.likes).encode()).digest()
+        if page.likes and content in self._pages:
+            raise ContractBroken("the platform gave the same page twice under different cursors")
+        self._pages.add(content)
+
+
+def sweep_entry(job: Job, *, wants_full: bool) -> Ending:
+    """Sweep an entry unless somebody else is at it or the platform asked to wait; say how it ended."""
+    with job.database.lock(f"entry-{job.entry_id}") as is_ours:
+        if not is_ours:
+            return Ending(outcome=SweepOutcome.PARTIAL, reason="another process is sweeping this post")
+        with job.database.writing() as session:
+            paused = record.pause_in_force(session, job.entry_id, job.now())
+            if paused:
+                return Ending(outcome=SweepOutcome.PARTIAL, reason=paused.reason, resume_at=paused.resume_at)
+            traits = job.platform.connector.traits
+            progress = record.begin(session, job.entry_id, traits, wants_full=wants_full, now=job.now())
+        return _Walk(job, progress).run()
+
+
+class _Walk:
+    """A sweep at work: the steps of `run`, with the place they have reached."""
+
+    def __init__(self, job: Job, progress: Progress) -> None:
+        self._job = job
+        self._at = progress
+        self._published_at = job.published_at
+        self._http = job.platform.session(job.post, self._page_size())
+
+    def run(self) -> Ending:
+        """Walk to the end of the list or to the first thing that stops the walk."""
+        try:
+            self._walk()
+            ending = Ending(outcome=SweepOutcome.COMPLETE)
+        except LeaseLostError as error:
+            return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
+        except Throttled as pause:
+            ending = Ending(outcome=SweepOutcome.PARTIAL, reason=str(pause), resume_at=pause.until)
+        except Unstable as error:
+            ending = Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
+        except Outcome as error:
+            ending = Ending(outcome=SweepOutcome.FAILED, reason=str(error))
+            if isinstance(error, Missing):
+                ending = self._note_missing(str(error))
+        with self._job.database.writing() as session:
+            record.end(session, self._at.sweep_id, ending, requests=self._http.take_requests(), now=self._job.now())
+        log.info("sweep %s of entry %s: %s", self._at.sweep_id, self._job.entry_id, ending.outcome)
+        return ending
+
+    def _walk(self) -> None:
+        self._read_count("displayed_before")
+        while True:
+            is_whole = self._walk_pass()
+            count = self._read_count("displayed_after")
+            displayed = count.likes if count else None
+            if is_whole and displayed and not self._at.listed:
+                raise Refused(f"the list of likers is empty beside a count of {displayed}")
+            if not (is_whole and self._earns_another_pass(displayed)):
+                return
+            self._begin_next_pass()
+
+    def _walk_pass(self) -> bool:
+        """Walk from the cursor on; tell whether the list was walked to its end, not stopped early."""
+        for page in self._pages():
+            tally = self._store(page)
+            if not self._at.is_full and page.likes and tally.known_before == len({like.actor for like in page.likes}):
+                return False
+        return True
+
+    def _pages(self) -> Iterator[Page]:
+        connector, guard = self._job.platform.connector, LoopGuard()
+        assert isinstance(connector, NamesLikers)
+        cursor = self._at.cursor
+        while not self._job.should_stop():
+            page = connector.fetch_page(self._http, self._job.post, cursor)
+            guard.check(page)
+            yield page
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+        raise Unstable("stopped before the end of the list")
+
+    def _store(self, page: Page) -> PageTally:
+        """Store one page, its credit and its cursor in one transaction."""
+        number = self._at.pages + 1
+        slip = PageSlip(
+            sweep_id=self._at.sweep_id, number=number, cursor=page.cursor, requests=self._http.take_requests()
+        )
+        realm, key, found = self._job.post.realm, self._job.key, self._circumstances()
+        likers = [
+            Sighting(pseudonym=key.pseudonym(realm, like.actor), liked_at=like.at, handle=like.handle)
+            for like in page.likes
+        ]
+        with self._job.database.writing() as session:
+            tally = record_page(session, self._job.desk, slip, likers, found)
+        self._at = replace(self._at, pages=number, cursor=page.cursor, listed=self._at.listed + tally.listed)
+        return tally
+
+    def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            seen_at=self._job.now(),
+            time=self._job.platform.connector.traits.time,
+            previous_sweep_at=self._at.previous_sweep_at,
+            published_at=self._published_at,
+            credits_existing=self._job.credits_existing,
+        )
+
+    def _read_count(self, column: str) -> Count | None:
+        """Read and store the number the platform shows; a post that it shows is not missing."""
+        count = read_count(self._job.platform.connector, self._http, self._job.post)
+        self._published_at = self._published_at or (count.published_at if count else None)
+        with self._job.database.writing() as session:
+            record.note_count(session, self._job.entry_id, self._at.sweep_id, count, column=column)
+        return count
+
+    def _earns_another_pass(self, displayed: int | None) -> bool:
+        """A full list shorter than the count is walked again, unless the last full sweep already stayed as short."""
+        shortfall = (displayed or 0) - self._at.listed
+        return self._at.is_full and shortfall > self._at.known_shortfall and self._at.pass_number < len(_PAGE_SIZES)
+
+    def _begin_next_pass(self) -> None:
+        number = self._at.pass_number + 1
+        with self._job.database.writing() as session:
+            record.begin_pass(session, self._at.sweep_id, number)
+        self._at = replace(self._at, pass_number=number, cursor=None)
+        self._http.page_size = self._page_size()
+
+    def _page_size(self) -> int:
+        return max(1, int(self._job.platform.connector.traits.page_max * _PAGE_SIZES[self._at.pass_number - 1]))
+
+    def _note_missing(self, reason: str) -> Ending:
+        with self._job.database.writing() as session:
+            since = record.mark_missing(session, self._job.entry_id, self._job.now())
+        return Ending(outcome=SweepOutcome.FAILED, reason=f"{reason}; missing since {since:%Y-%m-%d %H:%M} UTC")

@@ -1,0 +1,204 @@
+"""A whole contest in one TOML file: rules, associations, contestants and posts. Loading it twice changes nothing.
+
+What a file cannot do is rewrite history: a campaign that exists under other rules is refused, line by line.
+"""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlmodel import Session
+
+from harvester.collect.registry import recognise
+from harvester.contest.associations import (
+    AssociationFacts,
+    add_association,
+    assign_association,
+    has_share,
+    list_associations,
+    read_share,
+)
+from harvester.contest.campaigns import (
+    DEFAULT_RATE,
+    DEFAULT_ZONE,
+    CampaignFacts,
+    NewCampaign,
+    add_campaign,
+    find_campaign,
+    list_campaigns,
+)
+from harvester.contest.entries import AddedPost, NewEntry, add_posts, find_or_add_entrant, has_entry
+from harvester.contest.times import find_zone, read_time
+from harvester.errors import UsageError
+from harvester.store.installation import Installation
+from harvester.store.models import Keeps, SweepOutcome, UniquePer
+from harvester.volume import Volume
+
+
+class CampaignTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The rules; an unknown key is an error, here and below, not a typo without effect."""
+
+    slug: str
+    name: str
+    start: str
+    end: str
+    timezone: str = DEFAULT_ZONE
+    rate: str = str(DEFAULT_RATE)
+    cap: str | None = None
+    keeps: Keeps = Keeps.EVER
+    unique_per: UniquePer = UniquePer.POST
+
+
+class AssociationTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A beneficiary, and its share where that is decided beforehand."""
+
+    slug: str
+    name: str
+    city: str
+    region: str
+    name_ar: str | None = None
+    name_fr: str | None = None
+    share: str | None = None
+
+
+class PostTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A post; `credit_existing` is the reason for crediting likes from before the contest."""
+
+    url: str
+    entrant: str | None = None
+    published: str | None = None
+    credit_existing: str | None = None
+
+
+class ContestFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The file: one [campaign], any number of [[association]], entrants and [[post]]."""
+
+    campaign: CampaignTable
+    association: tuple[AssociationTable, ...] = ()
+    entrants: tuple[str, ...] = ()
+    post: tuple[PostTable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a file changed; everything else was there already."""
+
+    campaign: str
+    is_new: bool
+    associations: tuple[str, ...]
+    posts: tuple[AddedPost, ...]
+
+    @property
+    def outcomes(self) -> tuple[SweepOutcome, ...]:
+        return tuple(post.outcome for post in self.posts)
+
+    def lines(self) -> Iterator[str]:
+        """Say it for people."""
+        yield f"campaign {self.campaign}: {'added' if self.is_new else 'is there already'}"
+        for slug in self.associations:
+            yield f"association {slug}: added"
+        for post in self.posts:
+            is_added = post.outcome is SweepOutcome.COMPLETE
+            yield f"post {post.url}: {'added' if is_added else f'not added: {post.reason}'}"
+
+
+def read_contest(path: Path) -> ContestFile:
+    """Read and check a contest file before anything is changed."""
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(written, ContestFile)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
+        ) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def load_contest(at: Installation, contest: ContestFile, *, author: str) -> Loaded:
+    """Make what the file describes and is not there yet; the rules in one transaction, then each post by itself."""
+    new = _new_campaign(contest.campaign)
+    for post in contest.post:
+        recognise(post.url, at.settings)
+    shares = {one.slug: read_share(one.share) for one in contest.association if one.share}
+    with at.database.writing() as session:
+        is_new = contest.campaign.slug not in {known.slug for known in list_campaigns(session)}
+        if is_new:
+            add_campaign(session, at.master, new, author=author, now=at.now())
+        campaign = find_campaign(session, contest.campaign.slug)
+        _refuse_other_rules(campaign, new)
+        associations = _add_associations(session, contest)
+        for slug, share in shares.items():
+            if not has_share(session, campaign, slug):
+                assign_association(session, campaign, slug, share, reason="contest file", author=author, now=at.now())
+        for name in contest.entrants:
+            find_or_add_entrant(session, campaign.id, name)
+    return Loaded(
+        campaign=campaign.slug, is_new=is_new, associations=associations, posts=_add_posts(at, campaign, contest)
+    )
+
+
+def _new_campaign(table: CampaignTable) -> NewCampaign:
+    zone = find_zone(table.timezone)
+    return NewCampaign(
+        slug=table.slug,
+        name=table.name,
+        starts_at=read_time(table.start, zone),
+        ends_at=read_time(table.end, zone),
+        zone=zone,
+        rate=Volume.parse(table.rate),
+        cap=Volume.parse(table.cap) if table.cap else None,
+        keeps=table.keeps,
+        unique_per=table.unique_per,
+    )
+
+
+def _refuse_other_rules(campaign: CampaignFacts, new: NewCampaign) -> None:
+    rules = campaign.rules
+    differences = {
+        "start": (rules.starts_at, new.starts_at),
+        "end": (rules.ends_at, new.ends_at),
+        "timezone": (campaign.zone.key, new.zone.key),
+        "first rate": (rules.rates[0].per_like, new.rate),
+        "cap": (rules.cap, new.cap),
+        "keeps": (rules.keeps, new.keeps),
+        "unique_per": (rules.unique_per, new.unique_per),
+    }
+    for rule, (stands, wanted) in differences.items():
+        if stands != wanted:
+            raise UsageError(f"campaign {campaign.slug!r} exists with {rule} {stands}, the file says {wanted}")
+
+
+def _add_associations(session: Session, contest: ContestFile) -> tuple[str, ...]:
+    known = {one.slug: one for one in list_associations(session)}
+    wanted = [
+        AssociationFacts(
+            slug=one.slug, name=one.name, name_ar=one.name_ar, name_fr=one.name_fr, city=one.city, region=one.region
+        )
+        for one in contest.association
+    ]
+    for one in wanted:
+        if one.slug not in known:
+            add_association(session, one)
+        elif known[one.slug] != one:
+            raise UsageError(f"the association {one.slug!r} exists with other details than the file's")
+    session.flush()
+    return tuple(one.slug for one in wanted if one.slug not in known)
+
+
+def _add_posts(at: Installation, campaign: CampaignFacts, contest: ContestFile) -> tuple[AddedPost, ...]:
+    with at.database.reading() as session:
+        missing = [one for one in contest.post if not has_entry(session, campaign, one.url)]
+    return add_posts(at, campaign, [_new_entry(one, campaign.zone) for one in missing])
+
+
+def _new_entry(table: PostTable, zone: ZoneInfo) -> NewEntry:
+    return NewEntry(
+        pasted_url=table.url,
+        entrant=table.entrant,
+        published_at=read_time(table.published, zone) if table.published else None,
+        credit_existing=table.credit_existing,
+    )

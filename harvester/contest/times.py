@@ -1,0 +1,44 @@
+"""Times as people write them, in the campaign's own zone.
+
+Africa/Casablanca leaves UTC+1 for UTC+0 during Ramadan, so some wall-clock times do not exist and some happen twice:
+those are refused rather than guessed at.
+"""
+
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
+
+from harvester.errors import UsageError
+
+_EXPECTED = "expected ISO 8601, such as 2027-02-08 or 2027-02-08T20:00"
+
+
+def find_zone(name: str) -> ZoneInfo:
+    """Give a zone by its IANA name."""
+    if name not in available_timezones():
+        near = get_close_matches(name, available_timezones(), n=1)
+        raise UsageError(f"{name!r} is not an IANA time zone{f': did you mean {near[0]}?' if near else ''}")
+    return ZoneInfo(name)
+
+
+def read_time(text: str, zone: ZoneInfo) -> datetime:
+    """Read an instant as aware UTC; a bare date is midnight, and a time without offset is on the zone's clocks."""
+    try:
+        written = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a time: {_EXPECTED}") from error
+    return (written if written.tzinfo else _on_the_clocks_of(zone, written, text)).astimezone(UTC)
+
+
+def write_time(instant: datetime, zone: ZoneInfo) -> str:
+    """Write an instant for people, on the zone's clocks."""
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _on_the_clocks_of(zone: ZoneInfo, written: datetime, text: str) -> datetime:
+    first, second = (written.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return first
+    is_skipped = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != written
+    problem = "does not exist: the clocks go forward over it" if is_skipped else "happens twice: the clocks go back"
+    raise UsageError(f"{text!r} in {zone.key} {problem}; write the offset, such as {text}+00:00")

@@ -1,0 +1,94 @@
+"""What people read in a terminal: tables made from the views."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harvester.report.views import EntryView, StatusView
+from harvester.volume import Volume
+
+_UNKNOWN = "–"
+_COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
+
+
+def number(value: int | None) -> str:
+    """Write a number with thousands apart; a dash when unknown, which is not zero."""
+    return _UNKNOWN if value is None else f"{value:,}"
+
+
+def table(*headings: str, title: str | None = None) -> Table:
+    """Start a table in the one style of all tables; headings in capitals hold numbers, aligned right."""
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for heading in headings:
+        is_number = heading.startswith("#")
+        made.add_column(heading.lstrip("#"), justify="right" if is_number else "left", overflow="fold")
+    return made
+
+
+def status_text(view: StatusView) -> RenderableType:
+    """Show a campaign: its posts, what they earned, and where the bytes are."""
+    zone = ZoneInfo(view.window.timezone)
+    start, end = (_local(instant, zone) for instant in (view.window.start, view.window.end))
+    heading = Text.assemble((view.campaign, "bold"), f"  {view.state}  {start} to {end} {zone.key}")
+    return Group(heading, _posts(view.entries, zone), *_totals(view), *_notes(view.entries))
+
+
+def outcome_text(outcome: str | None) -> Text:
+    """Write an outcome in its colour."""
+    return Text(outcome or "unfinished", style=_COLOURS.get(outcome or "", "yellow"))
+
+
+def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
+    posts = table("post", "contestant", "#shown", "#held", "#gap", "#credited", "last sweep", "outcome")
+    for entry in entries:
+        sweep = entry.last_sweep
+        posts.add_row(
+            entry.url,
+            entry.entrant or _UNKNOWN,
+            number(entry.displayed),
+            number(entry.held),
+            number(entry.gap),
+            number(entry.credited),
+            _local(sweep.at, zone) if sweep else "never",
+            outcome_text(sweep.outcome) if sweep else Text(_UNKNOWN),
+        )
+    return posts
+
+
+def _totals(view: StatusView) -> Iterable[str]:
+    likes, amounts = view.likes, view.bytes
+    yield f"{likes.credited:,} likes x {Volume(view.rate_bytes)} now: {Volume(amounts.credited)} credited"
+    apart = {
+        "seen across the end, counted": likes.uncertain,
+        "before the contest, not counted": likes.baseline,
+        "over the cap, worth nothing": likes.over_cap,
+        "reversed": likes.reversed,
+        "in quarantine": likes.quarantined,
+    }
+    for meaning, count in apart.items():
+        if count:
+            yield f"  {count:,} {meaning}"
+    for one in view.beneficiaries:
+        yield f"  {one.association}: {Volume(max(one.pledged_bytes, 0))} ({one.share:.2%})"
+    if amounts.pool:
+        yield f"  waiting for an association: {Volume(max(amounts.pool, 0))}"
+
+
+def _notes(entries: Iterable[EntryView]) -> Iterable[str]:
+    """Say in words what the table only hints at."""
+    for entry in entries:
+        sweep = entry.last_sweep
+        if sweep and sweep.reason:
+            yield f"  {entry.url}: {sweep.reason}"
+        elif entry.gap:
+            side = "shows more likes than it names" if entry.gap > 0 else "names more likers than it shows"
+            yield f"  {entry.url}: the platform {side} ({abs(entry.gap):,}); only named likers are credited"
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> str:
+    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"

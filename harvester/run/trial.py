@@ -1,0 +1,117 @@
+"""A trial: sweep public posts in a database that exists only for the moment."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cryptography.fernet import Fernet
+from sqlmodel import select
+
+from harvester.clock import Now
+from harvester.collect.progress import held
+from harvester.config import Settings
+from harvester.connector import Basis
+from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
+from harvester.contest.entries import NewEntry, add_posts
+from harvester.run.poll import poll
+from harvester.store.database import Database
+from harvester.store.installation import Installation
+from harvester.store.keys import MasterKey
+from harvester.store.models import Entry, SweepOutcome
+
+_BEFORE_ANY_LIKE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedPost:
+    """What a post would earn; None is unknown."""
+
+    url: str
+    connector: str | None
+    post_id: str | None
+    basis: Basis
+    displayed: int | None
+    held: int | None
+    gap: int | None
+    likes: int
+    bytes: int
+    outcome: SweepOutcome
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What all posts together would earn."""
+
+    posts: tuple[TriedPost, ...]
+    likes: int
+    bytes: int
+
+
+def try_posts(urls: Sequence[str], settings: Settings, *, now: Now, sleep: Callable[[float], None]) -> Trial:
+    """Sweep posts as a contest that began before any like; leave nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="harvester-try-") as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'trial.db'}")
+        try:
+            at = Installation(
+                database=database, settings=_without_handles(settings), master=_new_master(), now=now, sleep=sleep
+            )
+            return _try(at, urls)
+        finally:
+            database.engine.dispose()
+
+
+def _try(at: Installation, urls: Sequence[str]) -> Trial:
+    at.database.upgrade()
+    with at.database.writing() as session:
+        campaign = add_campaign(session, at.master, _contest(at.now()), author="trial", now=at.now())
+    added = add_posts(at, campaign, [NewEntry(pasted_url=url, credit_existing="trial") for url in urls])
+    results = {one.url: one for one in poll(at, [campaign], wants_full=True)}
+    posts = []
+    for one in added:
+        result = results.get(one.url)
+        outcome, reason = (result.outcome, result.reason) if result else (one.outcome, one.reason)
+        posts.append(_tried(at, campaign, one.url, outcome, reason))
+    likes = sum(post.likes for post in posts)
+    return Trial(posts=tuple(posts), likes=likes, bytes=sum(post.bytes for post in posts))
+
+
+def _tried(at: Installation, campaign: CampaignFacts, url: str, outcome: SweepOutcome, reason: str | None) -> TriedPost:
+    with at.database.reading() as session:
+        entry = session.exec(select(Entry).where(Entry.pasted_url == url)).first()
+        likers = held(session, entry.id) if entry and entry.id else None
+    displayed = entry.displayed if entry else None
+    return TriedPost(
+        url=url,
+        connector=entry.connector if entry else None,
+        post_id=entry.native_id if entry else None,
+        basis=Basis.IDENTITY,
+        displayed=displayed,
+        held=likers,
+        gap=displayed - likers if displayed is not None and likers is not None else None,
+        likes=likers or 0,
+        bytes=(campaign.rules.rates[0].per_like * (likers or 0)).bytes,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+def _contest(now: datetime) -> NewCampaign:
+    return NewCampaign(
+        slug="trial",
+        name="trial",
+        starts_at=_BEFORE_ANY_LIKE,
+        ends_at=now + timedelta(days=366),
+        zone=ZoneInfo("UTC"),
+    )
+
+
+def _without_handles(settings: Settings) -> Settings:
+    return settings.model_copy(update={"privacy": settings.privacy.model_copy(update={"handle_days": 0})})
+
+
+def _new_master() -> MasterKey:
+    return MasterKey(Fernet.generate_key().decode(), "the trial")
