@@ -57,15 +57,15 @@ class MastodonSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Status(msgspec.Struct):
     id: str
-    created_at: str
     favourites_count: int
-    uri: str
+    created_at: str | None = None
+    uri: str = ""
     url: str | None = None
 
 
 class _Account(msgspec.Struct):
     id: str
-    acct: str
+    acct: str | None = None
 
 
 class Mastodon:
@@ -142,7 +142,7 @@ class _Bearer(httpx.Auth):
 
 
 def _count(status: _Status) -> Count:
-    published_at = parse_instant(status.created_at)
+    published_at = parse_instant(status.created_at) if status.created_at else None
     return Count(native_id=status.id, likes=status.favourites_count, published_at=published_at)
 
 

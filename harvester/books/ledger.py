@@ -18,7 +18,7 @@ from harvester.store.models import Account, AccountKind, Allocation, Association
 from harvester.volume import Volume, split
 
 WHOLE_PPM = 1_000_000
-_transfers = SQLModel.metadata.tables["transfer"]
+_INSERT_TRANSFER = insert(SQLModel.metadata.tables["transfer"])
 _CAMPAIGN_WIDE = (AccountKind.SPONSOR, AccountKind.POOL, AccountKind.QUARANTINE)
 _PER_ASSOCIATION = (AccountKind.PLEDGED, AccountKind.COMMITTED, AccountKind.DELIVERED)
 
@@ -88,21 +88,20 @@ def lock_campaign(session: Session, campaign_id: int) -> None:
 
 def credit_likes(session: Session, accounts: CampaignAccounts, credit: Credit, *, key: str, at: datetime) -> None:
     """Book what likes earn: from the sponsor into the campaign's pool."""
-    session.connection().execute(
-        insert(_transfers).values(
-            campaign_id=accounts.campaign_id,
-            key=key,
-            debit_id=accounts.sponsor_id,
-            credit_id=accounts.pool_id,
-            amount=(credit.per_like * credit.likes).bytes,
-            likes=credit.likes,
-            rate_id=credit.rate_id,
-            entry_id=credit.entry_id,
-            reason="likes",
-            author="harvester",
-            made_at=at,
-        )
-    )
+    row = {
+        "campaign_id": accounts.campaign_id,
+        "key": key,
+        "debit_id": accounts.sponsor_id,
+        "credit_id": accounts.pool_id,
+        "amount": (credit.per_like * credit.likes).bytes,
+        "likes": credit.likes,
+        "rate_id": credit.rate_id,
+        "entry_id": credit.entry_id,
+        "reason": "likes",
+        "author": "harvester",
+        "made_at": at,
+    }
+    session.connection().execute(_INSERT_TRANSFER, row)
 
 
 def reverse(session: Session, key: str, *, reason: str, author: str, at: datetime) -> None:

@@ -6,11 +6,12 @@ sweep goes on from there. Only the last page's missing cursor makes a list compl
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
-from harvester.books.credit import Desk, LeaseLostError, PageSlip, PageTally, Sighting, record_page
+from harvester.books.credit import Desk, LeaseLostError, PageSlip, Sighting, record_page, were_all_known
 from harvester.books.rules import Circumstances
 from harvester.clock import Now
 from harvester.collect import progress as record
@@ -57,6 +58,15 @@ class Job:
     @property
     def entry_id(self) -> int:
         return self.desk.entry_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """A page as it was read, when, and how many requests that took."""
+
+    page: Page
+    at: datetime
+    requests: int
 
 
 class LoopGuard:
@@ -137,44 +147,51 @@ class _Walk:
 
     def _walk_pass(self) -> bool:
         """Walk from the cursor on; tell whether the list was walked to its end, not stopped early."""
-        for page in self._pages():
-            tally = self._store(page)
-            if not self._at.is_full and page.likes and tally.known_before == len({like.actor for like in page.likes}):
-                return False
-        return True
+        return not any(self._store(reading) for reading in self._readings())
 
-    def _pages(self) -> Iterator[Page]:
-        connector, guard = self._job.platform.connector, LoopGuard()
+    def _readings(self) -> Iterator[_Reading]:
+        """Read page after page; in a full sweep the next one is read while this one is being stored."""
+        guard, cursor = LoopGuard(), self._at.cursor
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read-ahead") as ahead:
+            coming = ahead.submit(self._read, cursor)
+            while True:
+                reading = coming.result()
+                guard.check(reading.page)
+                cursor = reading.page.cursor
+                if self._at.is_full and cursor is not None:
+                    coming = ahead.submit(self._read, cursor)
+                yield reading
+                if cursor is None:
+                    return
+                if not self._at.is_full:
+                    coming = ahead.submit(self._read, cursor)
+
+    def _read(self, cursor: str | None) -> _Reading:
+        if self._job.should_stop():
+            raise Unstable("stopped before the end of the list")
+        connector = self._job.platform.connector
         assert isinstance(connector, NamesLikers)
-        cursor = self._at.cursor
-        while not self._job.should_stop():
-            page = connector.fetch_page(self._http, self._job.post, cursor)
-            guard.check(page)
-            yield page
-            if page.cursor is None:
-                return
-            cursor = page.cursor
-        raise Unstable("stopped before the end of the list")
+        page = connector.fetch_page(self._http, self._job.post, cursor)
+        return _Reading(page=page, at=self._job.now(), requests=self._http.take_requests())
 
-    def _store(self, page: Page) -> PageTally:
-        """Store one page, its credit and its cursor in one transaction."""
-        number = self._at.pages + 1
-        slip = PageSlip(
-            sweep_id=self._at.sweep_id, number=number, cursor=page.cursor, requests=self._http.take_requests()
-        )
-        realm, key, found = self._job.post.realm, self._job.key, self._circumstances()
+    def _store(self, reading: _Reading) -> bool:
+        """Store one page, its credit and its cursor in one transaction; tell whether the walk may stop at it."""
+        page, number = reading.page, self._at.pages + 1
+        slip = PageSlip(sweep_id=self._at.sweep_id, number=number, cursor=page.cursor, requests=reading.requests)
+        pseudonyms = self._job.key.pseudonyms(self._job.post.realm, (like.actor for like in page.likes))
         likers = [
-            Sighting(pseudonym=key.pseudonym(realm, like.actor), liked_at=like.at, handle=like.handle)
-            for like in page.likes
+            Sighting(pseudonym=pseudonym, liked_at=like.at, handle=like.handle)
+            for pseudonym, like in zip(pseudonyms, page.likes, strict=True)
         ]
         with self._job.database.writing() as session:
-            tally = record_page(session, self._job.desk, slip, likers, found)
+            tally = record_page(session, self._job.desk, slip, likers, self._circumstances(reading.at))
+            is_known = not self._at.is_full and were_all_known(session, self._job.desk, slip, likers)
         self._at = replace(self._at, pages=number, cursor=page.cursor, listed=self._at.listed + tally.listed)
-        return tally
+        return is_known
 
-    def _circumstances(self) -> Circumstances:
+    def _circumstances(self, seen_at: datetime) -> Circumstances:
         return Circumstances(
-            seen_at=self._job.now(),
+            seen_at=seen_at,
             time=self._job.platform.connector.traits.time,
             previous_sweep_at=self._at.previous_sweep_at,
             published_at=self._published_at,

@@ -8,7 +8,7 @@ import hmac
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,9 +29,10 @@ class CampaignKey:
 
     _secret: bytes = field(repr=False)
 
-    def pseudonym(self, realm: str, actor: str) -> bytes:
-        """Give the 16 bytes that stand for a liker in this campaign."""
-        return hmac.digest(self._secret, f"{realm}\0{actor}".encode(), "sha256")[:_PSEUDONYM_BYTES]
+    def pseudonyms(self, realm: str, actors: Iterable[str]) -> list[bytes]:
+        """Give the 16 bytes that stand for each liker in this campaign."""
+        of_realm = hmac.new(self._secret, f"{realm}\0".encode(), "sha256")
+        return [_finish(of_realm.copy(), actor) for actor in actors]
 
     def seal(self, handles: Mapping[bytes, str]) -> bytes:
         """Encrypt the handles of some likers, by pseudonym."""
@@ -95,6 +96,11 @@ def create_key_files(settings: KeySettings) -> tuple[Path, ...]:
     for path in made:
         _write_private(path, wanted[path])
     return made
+
+
+def _finish(mac: hmac.HMAC, actor: str) -> bytes:
+    mac.update(actor.encode())
+    return mac.digest()[:_PSEUDONYM_BYTES]
 
 
 def _new_signing_key() -> bytes:

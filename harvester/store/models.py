@@ -213,10 +213,10 @@ class Sweep(SQLModel, table=True):
 
 
 class Observation(SQLModel, table=True):
-    """A liker of an entry, seen for the first time; the primary key is what makes one like one.
+    """A liker of an entry, seen for the first time on a page of a sweep; the primary key makes one like one.
 
     `pseudonym` is 128 bits of HMAC-SHA-256 under the campaign's key. `absences` counts complete sweeps in a row
-    without the liker: two are an un-like.
+    without the liker: two are an un-like. `liked_at` is the time the platform or the liker's client gave (ISO 8601).
     """
 
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -225,8 +225,7 @@ class Observation(SQLModel, table=True):
     pseudonym: bytes = Field(primary_key=True, sa_type=LargeBinary)
     sweep_id: int = Field(foreign_key="sweep.id")
     page: int
-    seen_at: datetime
-    liked_at: datetime | None = None
+    liked_at: str | None = None
     verdict: Verdict = Field(sa_type=_word(Verdict))
     last_sweep_id: int
     absences: int = 0
