@@ -10,13 +10,14 @@ BENCH_READY = .venv-bench/.installed
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench picture lock clean
 
 help:
 	@echo "make demo    rehearse a whole contest on simulated platforms: no account, no network"
 	@echo "make test    run the tests, on SQLite and on a real PostgreSQL"
 	@echo "make check   what CI runs: format, lint, types, tests"
 	@echo "make bench   measure, against the goals in tests/benchmarks"
+	@echo "make picture draw the README's picture of the demo anew"
 	@echo "make lock    rewrite the locked requirements (LOCK=--upgrade takes newer versions)"
 	@echo "make clean   remove the environments and every cache"
 
@@ -35,6 +36,9 @@ check: $(READY)
 
 bench: $(BENCH_READY)
 	@.venv-bench/bin/python tests/benchmarks/run.py
+
+picture: $(READY)
+	@.venv/bin/python docs/picture.py
 
 need_python = "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	echo "harvester needs Python 3.11 or later: install one, or name it with PYTHON=/path/to/python" >&2; exit 1; }

@@ -35,6 +35,11 @@ class BudgetKeeper:
         with self._lock:
             self._blocked_until[origin] = max(until, self._blocked_until.get(origin, until))
 
+    def is_blocked(self, origin: str) -> bool:
+        """Tell whether it is the server, not our own count, that says to wait."""
+        with self._lock:
+            return self._blocked_until.get(origin, self._now()) > self._now()
+
     def _count(self, sent: deque[datetime], now: datetime) -> None:
         sent.append(now)
         if len(sent) > max((budget.requests for budget in self._budgets), default=0):

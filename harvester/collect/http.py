@@ -121,7 +121,10 @@ class PoliteClient:
     def _wait_for_budget(self, origin: str) -> None:
         while wait := self._budget.take(origin):
             if wait > self._longest_wait:
-                raise Exhausted(self._now() + wait, f"the request budget of {origin} is spent")
+                until, host = self._now() + wait, origin.partition("://")[2]
+                if self._budget.is_blocked(origin):
+                    raise Throttled(until, f"{host} asked for a pause")
+                raise Exhausted(until, f"the request budget of {host} is spent")
             self._sleep(wait.total_seconds())
 
     def _exchange(self, request: httpx.Request, auth: httpx.Auth | None) -> httpx.Response:
@@ -148,7 +151,7 @@ class PoliteClient:
         status, asked = response.status_code, _asked(response)
         if status == httpx.codes.TOO_MANY_REQUESTS or (response.is_server_error and pause):
             until = self._now() + (pause or _PAUSE_WHEN_NONE_IS_NAMED)
-            throttled = Throttled(until, f"{asked} asked for a pause (HTTP {status})")
+            throttled = Throttled(until, f"{response.request.url.host} asked for a pause (HTTP {status})")
             return throttled if pause and pause > self._longest_wait else _TryAgain(throttled, pause or None)
         if response.is_server_error:
             return _TryAgain(Unstable(f"{asked} failed (HTTP {status})"))

@@ -13,6 +13,7 @@ from harvester.report.views import EntryView, StatusView
 from harvester.volume import Volume
 
 _UNKNOWN = "–"
+_TAIL_OF_URL = 5
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 
 
@@ -21,13 +22,18 @@ def number(value: int | None) -> str:
     return _UNKNOWN if value is None else f"{value:,}"
 
 
-def table(*headings: str, title: str | None = None) -> Table:
-    """Start a table in the one style of all tables; headings in capitals hold numbers, aligned right."""
-    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+def table(*headings: str) -> Table:
+    """Start a table in the one style of all tables; columns whose heading begins with # hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in headings:
         is_number = heading.startswith("#")
         made.add_column(heading.lstrip("#"), justify="right" if is_number else "left", overflow="fold")
     return made
+
+
+def post_name(connector: str, url: str) -> str:
+    """Name a post in little room: its platform, and the end of its link."""
+    return f"{connector} …{url.rstrip('/')[-_TAIL_OF_URL:]}"
 
 
 def status_text(view: StatusView) -> RenderableType:
@@ -48,13 +54,13 @@ def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
     for entry in entries:
         sweep = entry.last_sweep
         posts.add_row(
-            entry.url,
+            post_name(entry.connector, entry.url),
             entry.entrant or _UNKNOWN,
             number(entry.displayed),
             number(entry.held),
             number(entry.gap),
             number(entry.credited),
-            _local(sweep.at, zone) if sweep else "never",
+            f"{sweep.at.astimezone(zone):%m-%d %H:%M}" if sweep else "never",
             outcome_text(sweep.outcome) if sweep else Text(_UNKNOWN),
         )
     return posts
@@ -74,7 +80,7 @@ def _totals(view: StatusView) -> Iterable[str]:
         if count:
             yield f"  {count:,} {meaning}"
     for one in view.beneficiaries:
-        yield f"  {one.association}: {Volume(max(one.pledged_bytes, 0))} ({one.share:.2%})"
+        yield f"  {one.association}: {Volume(max(one.pledged_bytes, 0))} ({one.share * 100:g}%)"
     if amounts.pool:
         yield f"  waiting for an association: {Volume(max(amounts.pool, 0))}"
 
