@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from threading import Event
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +22,7 @@ from harvester.cli.runtime import (
 from harvester.contest.campaigns import find_campaign, list_campaigns
 from harvester.report.text import number, outcome_text, table
 from harvester.run.poll import EntryResult, overall, poll
+from harvester.store.models import SweepOutcome
 
 app = new_app()
 
@@ -46,16 +46,14 @@ def poll_(
     at = open_installation(config, runtime(ctx))
     with at.database.reading() as session:
         campaigns = [find_campaign(session, campaign)] if campaign else list_campaigns(session)
-    stopping = Event()
     with _progress() as progress:
         done = progress.add_task("reading likes", total=None) if progress else None
-        results = poll(
-            at,
-            campaigns,
-            wants_full=full,
-            stopping=stopping,
-            on_done=lambda _: progress.advance(done) if progress and done is not None else None,
-        )
+        advance = (lambda _: progress.advance(done)) if progress else None
+        try:
+            results = poll(at, campaigns, wants_full=full, on_done=advance)
+        except KeyboardInterrupt:
+            typer.echo("harvester: stopped; what was read is kept, and the next poll goes on from there", err=True)
+            exit_with(SweepOutcome.PARTIAL)
     outcome = overall(one.outcome for one in results)
     if as_json:
         show_json({"outcome": outcome, "entries": results})

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -91,6 +91,6 @@ def show_json(value: Any) -> None:
     typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
-def exit_with(outcome: SweepOutcome) -> None:
+def exit_with(outcome: SweepOutcome) -> NoReturn:
     """End with the exit code that the outcome deserves."""
     raise typer.Exit(EXIT_CODES[outcome])

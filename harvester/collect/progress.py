@@ -62,6 +62,8 @@ def begin(session: Session, entry_id: int, traits: Traits, *, wants_full: bool, 
     if last and _may_resume(last, traits, wants_full=wants_full, now=now):
         last.outcome, last.reason, last.resume_at = None, None, None
         return _progress(session, last)
+    if last and last.outcome is None:
+        last.outcome, last.reason = SweepOutcome.PARTIAL, "broken off, and too old to go on with"
     may_stop_early = traits.order is Order.SERVER_DESC and last is not None and last.outcome is SweepOutcome.COMPLETE
     sweep = Sweep(entry_id=entry_id, is_full=wants_full or not may_stop_early, started_at=now, touched_at=now)
     session.add(sweep)

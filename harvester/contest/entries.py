@@ -35,13 +35,25 @@ class LocatedPost:
     doubt: str | None = None
 
 
+class AlreadyEnteredError(UsageError):
+    """The post is in the campaign, perhaps under another URL."""
+
+    def __init__(self, campaign: CampaignFacts, entry: Entry) -> None:
+        super().__init__(f"campaign {campaign.slug!r} already has this post, as {entry.pasted_url}")
+        self.entry = entry
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddedPost:
-    """What became of a pasted URL: an entry, with what the platform said of it, or the reason why not."""
+    """What became of a pasted URL: an entry, with what the platform said of it, or the reason why not.
+
+    `same_as` is the URL under which the post was added before.
+    """
 
     url: str
     outcome: SweepOutcome
     reason: str | None = None
+    same_as: str | None = None
     displayed: int | None = None
     published_at: datetime | None = None
     is_older_than_window: bool = False
@@ -60,6 +72,10 @@ def _add_post(at: Installation, campaign: CampaignFacts, new: NewEntry, platform
         found = look_up(platform, post)
         with at.database.writing() as session:
             entry = add_entry(session, campaign, new, found, now=at.now())
+    except AlreadyEnteredError as error:
+        return AddedPost(
+            url=new.pasted_url, outcome=SweepOutcome.FAILED, reason=str(error), same_as=error.entry.pasted_url
+        )
     except (Outcome, UsageError) as error:
         return AddedPost(url=new.pasted_url, outcome=SweepOutcome.FAILED, reason=str(error))
     may_be_older = entry.published_at is None or entry.published_at < campaign.rules.starts_at
@@ -91,7 +107,7 @@ def add_entry(session: Session, campaign: CampaignFacts, new: NewEntry, found: L
     """Put a post into a campaign; one that was removed comes back."""
     entry = _find(session, campaign.id, found.post)
     if entry is not None and entry.state is not EntryState.REMOVED:
-        raise UsageError(f"{new.pasted_url} is already in campaign {campaign.slug!r}, as {entry.pasted_url}")
+        raise AlreadyEnteredError(campaign, entry)
     if entry is None:
         entry = Entry(
             campaign_id=campaign.id,

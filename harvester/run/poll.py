@@ -52,10 +52,9 @@ def poll(
     *,
     wants_full: bool,
     on_done: Callable[[EntryResult], None] | None = None,
-    stopping: Event | None = None,
 ) -> tuple[EntryResult, ...]:
     """Sweep every open entry of the campaigns once; raise `StoreError` when the database itself fails."""
-    stopping = stopping or Event()
+    stopping = Event()
     with at.database.reading() as session:
         work = [(campaign, entry) for campaign in campaigns for entry in _open_entries(session, campaign.id)]
     with ExitStack() as stack:

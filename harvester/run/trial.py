@@ -15,8 +15,8 @@ from harvester.collect.progress import held
 from harvester.config import Settings
 from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
-from harvester.contest.entries import NewEntry, add_posts
-from harvester.run.poll import poll
+from harvester.contest.entries import AddedPost, NewEntry, add_posts
+from harvester.run.poll import EntryResult, poll
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
@@ -68,24 +68,25 @@ def _try(at: Installation, urls: Sequence[str]) -> Trial:
     at.database.upgrade()
     with at.database.writing() as session:
         campaign = add_campaign(session, at.master, _contest(at.now()), author="trial", now=at.now())
-    added = add_posts(at, campaign, [NewEntry(pasted_url=url, credit_existing="trial") for url in urls])
+    wanted = [NewEntry(pasted_url=url, credit_existing="trial") for url in dict.fromkeys(urls)]
+    added = add_posts(at, campaign, wanted)
     results = {one.url: one for one in poll(at, [campaign], wants_full=True)}
-    posts = []
-    for one in added:
-        result = results.get(one.url)
-        outcome, reason = (result.outcome, result.reason) if result else (one.outcome, one.reason)
-        posts.append(_tried(at, campaign, one.url, outcome, reason))
+    posts = [_tried(at, campaign, one, results.get(one.url)) for one in added]
     likes = sum(post.likes for post in posts)
     return Trial(posts=tuple(posts), likes=likes, bytes=sum(post.bytes for post in posts))
 
 
-def _tried(at: Installation, campaign: CampaignFacts, url: str, outcome: SweepOutcome, reason: str | None) -> TriedPost:
+def _tried(at: Installation, campaign: CampaignFacts, added: AddedPost, result: EntryResult | None) -> TriedPost:
+    """Say what a post would earn; the second URL of one post is fine and earns nothing more."""
     with at.database.reading() as session:
-        entry = session.exec(select(Entry).where(Entry.pasted_url == url)).first()
+        entry = session.exec(select(Entry).where(Entry.pasted_url == added.url)).first()
         likers = held(session, entry.id) if entry and entry.id else None
+    outcome, reason = (result.outcome, result.reason) if result else (added.outcome, added.reason)
+    if added.same_as:
+        outcome, reason = SweepOutcome.COMPLETE, f"the same post as {added.same_as}"
     displayed = entry.displayed if entry else None
     return TriedPost(
-        url=url,
+        url=added.url,
         connector=entry.connector if entry else None,
         post_id=entry.native_id if entry else None,
         basis=Basis.IDENTITY,

@@ -175,7 +175,7 @@ class Entry(SQLModel, table=True):
     credit_existing: str | None = None
     state: EntryState = Field(default=EntryState.OPEN, sa_type=_word(EntryState))
     missing_since: datetime | None = None
-    displayed: int | None = None
+    displayed: int | None = Field(default=None, sa_type=BigInteger)
     added_at: datetime
 
 
@@ -198,8 +198,8 @@ class Sweep(SQLModel, table=True):
     pass_number: int = 1
     pages: int = 0
     requests: int = 0
-    displayed_before: int | None = None
-    displayed_after: int | None = None
+    displayed_before: int | None = Field(default=None, sa_type=BigInteger)
+    displayed_after: int | None = Field(default=None, sa_type=BigInteger)
     listed: int = 0
     new: int = 0
     credited: int = 0
