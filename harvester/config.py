@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from harvester.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "HARVESTER_"
+
+_SECRET = re.compile(r"token|secret|password|api_key|keys\.master$")
+_PASSWORD = re.compile(r"://[^@?]*:[^@?]+@|[?&]password=")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -99,6 +102,8 @@ def load_settings(path: Path | None) -> Settings:
     _refuse_unknown_variables(os.environ)
     try:
         settings = Settings(**written)
+    except SettingsError as error:
+        raise ConfigError(f"environment: {error}") from error
     except ValidationError as error:
         raise ConfigError(f"{path or 'environment'}: {_first_problem(error)}") from error
     return _with_absolute_paths(settings, (path.parent if path else Path()).resolve())
@@ -128,13 +133,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _refuse_written_secrets(written: Mapping[str, Any], path: Path | None) -> None:
     """A file that is copied, mailed and put under version control is no place for a secret."""
     for name, value in _leaves(written):
-        is_secret = re.search(r"token|secret|password|api_key|keys\.master$", name) and not name.endswith("_file")
-        has_password = name == "database.url" and re.search(r"://[^/@]*:[^/@]+@", str(value))
+        is_secret = _SECRET.search(name) and not name.endswith("_file")
+        has_password = name == "database.url" and _PASSWORD.search(str(value))
         if (is_secret and "_file." not in name) or has_password:
-            variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
-            raise ConfigError(
-                f"{path}: {name} is a secret: give it as {variable} or put it in a file and name it in {name}_file"
-            )
+            raise ConfigError(f"{path}: {name} is a secret: {_where_a_secret_belongs(name)}")
+
+
+def _where_a_secret_belongs(name: str) -> str:
+    """Say it for a plain key; for one in a table of secrets, name the table of files."""
+    in_table = re.fullmatch(r"(connectors\.[^.]+\.[^.]+)\..+", name)
+    if in_table:
+        return f"put it in a file and name that in {in_table[1]}_file"
+    variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
+    return f"give it as {variable}, or put it in a file and name that in {name}_file"
 
 
 def _leaves(written: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -147,11 +158,15 @@ def _leaves(written: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
     """A misspelt variable that is silently ignored costs a contest; pydantic ignores it."""
-    sections = set(Settings.model_fields)
+    sections = sorted(Settings.model_fields)
     for variable in environment:
         section, delimiter, _ = variable.removeprefix(ENVIRONMENT_PREFIX).partition("__")
-        if variable.startswith(ENVIRONMENT_PREFIX) and delimiter and section.lower() not in sections:
-            raise ConfigError(f"environment: {variable} names no section (sections: {', '.join(sorted(sections))})")
+        is_meant = delimiter or section.lower().startswith(tuple(f"{known}_" for known in sections))
+        if variable.startswith(ENVIRONMENT_PREFIX) and is_meant and section.lower() not in sections:
+            raise ConfigError(
+                f"environment: {variable} names no section (sections: {', '.join(sections)}; "
+                f"expected {ENVIRONMENT_PREFIX}SECTION__KEY, with two underscores)"
+            )
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -64,7 +64,7 @@ class Budget:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read '300/15min'; the time is a number (1 when left out) and s, min, h or d."""
-        written = re.fullmatch(r"([0-9]+)/([0-9]*)(s|min|h|d)", text.strip())
+        written = re.fullmatch(r"([0-9]{1,9})/([0-9]{0,4})(s|min|h|d)", text.strip())
         if written is None:
             raise UsageError(f"{text!r} is not a budget: write requests/time, such as 300/15min, or off")
         requests, times, unit = written.groups()
@@ -72,7 +72,7 @@ class Budget:
         return cls(requests=int(requests), per=timedelta(seconds=seconds))
 
     def __str__(self) -> str:
-        return f"{self.requests} per {self.per}"
+        return f"{self.requests}/{self.per.total_seconds():.0f}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import total_ordering
 from typing import Self
 
@@ -27,6 +28,8 @@ class Volume:
     bytes: int
 
     def __post_init__(self) -> None:
+        if type(self.bytes) is not int:
+            raise TypeError(f"a volume is whole bytes, not {self.bytes!r}")
         if not 0 <= self.bytes <= MOST_BYTES:
             raise UsageError(f"a volume holds 0 to {MOST_BYTES:,} bytes, not {self.bytes:,}")
 
@@ -37,8 +40,8 @@ class Volume:
         factor = _UNITS.get((written["unit"] or "B").upper()) if written else None
         if written is None or factor is None:
             raise UsageError(f"{text!r} is not a volume: write a number and B, kB, MB, GB or TB, such as 10MB")
-        size = Decimal(written["number"].replace("_", "")) * factor
-        if size != size.to_integral_value():
+        size = Fraction(written["number"].replace("_", "")) * factor
+        if size.denominator != 1:
             raise UsageError(f"{text!r} is not a whole number of bytes")
         return cls(int(size))
 

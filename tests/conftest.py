@@ -11,6 +11,7 @@ import pytest
 
 from tests import postgres
 
+pytest_plugins = ("tests.factories",)
 _RUN_FOLDER = "TEST_RUN_FOLDER"
 """Names the folder that a run's workers share; not pytest's, which another run would close to the server's user."""
 

@@ -83,7 +83,7 @@ def campaign_accounts(session: Session, campaign_id: int) -> CampaignAccounts:
 
 def lock_campaign(session: Session, campaign_id: int) -> None:
     """Let only one transaction at a time decide on a campaign's totals (SQLite lets in only one anyway)."""
-    session.exec(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update()).one()
+    session.exec(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update(key_share=True)).one()
 
 
 def credit_likes(session: Session, accounts: CampaignAccounts, credit: Credit, *, key: str, at: datetime) -> None:

@@ -11,6 +11,7 @@ from harvester.cli.runtime import (
     ConfigOption,
     JsonOption,
     ReasonOption,
+    exit_with,
     new_app,
     open_database,
     open_installation,
@@ -30,6 +31,7 @@ from harvester.contest.campaigns import (
 from harvester.contest.load import load_contest, read_contest
 from harvester.contest.times import find_zone, read_time, write_time
 from harvester.report.text import table
+from harvester.run.poll import overall
 from harvester.store.models import Keeps, UniquePer
 from harvester.volume import Volume
 
@@ -150,10 +152,11 @@ def load(
     at = open_installation(config, running)
     done = load_contest(at, contest, author=running.author)
     if as_json:
-        return show_json(done)
-    for line in done.lines():
-        typer.echo(line)
-    return None
+        show_json(done)
+    else:
+        for line in done.lines():
+            typer.echo(line)
+    exit_with(overall(done.outcomes))
 
 
 def _as_json(campaign: CampaignFacts, now: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from harvester.cli.main import app as harvester
 from harvester.cli.runtime import Runtime, new_app, show
@@ -27,9 +28,10 @@ from harvester.report.text import number, post_name, table
 from harvester.volume import Volume
 
 _NEXT = """What to type next:
-  harvester try https://mastodon.social/@user/109294719267373593    what a real public post would earn, nothing kept
-  harvester init                                                    config.toml, keys, database
-  harvester campaign add --help                                     your first contest; README.md walks through it"""
+  harvester try URL                what a real public post would earn; nothing is kept
+  harvester connectors list        whose posts can be read, and what their URLs look like
+  harvester init                   config.toml, keys, database
+  harvester campaign add --help    your first contest; README.md walks through it"""
 _ZONE = find_zone("Africa/Casablanca")
 app = new_app()
 
@@ -54,7 +56,7 @@ def demo(
             _Demo(contest, Path(place)).run()
     typer.echo(_NEXT)
     if folder is not None:
-        typer.echo(f"  harvester status --config {folder / 'config.toml'}    what the demo left behind")
+        typer.echo(f"  harvester status --config {folder / 'config.toml'}")
 
 
 class _Demo:
@@ -112,7 +114,7 @@ class _Demo:
         rows = table("post", "#truly liked", "#cannot be named", "#credited", "")
         for name, truth, blocked, credited in results:
             is_exact = truth - blocked == credited
-            mark = "[green]exact[/]" if is_exact else "[red]wrong[/]"
+            mark = Text("exact", style="green") if is_exact else Text("wrong", style="red")
             rows.add_row(name, number(truth), number(blocked), number(credited), mark)
         show(rows)
         credited, gap = status["likes"]["credited"], sum(entry["gap"] or 0 for entry in status["entries"])

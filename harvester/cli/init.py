@@ -29,9 +29,10 @@ def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
     database = Database(settings.database.url)
     database.upgrade()
     typer.echo(f"database: {database}")
-    _refuse_to_replace_a_lost_key(database, settings.keys.master_file, has_other=settings.keys.master is not None)
+    _refuse_to_replace_a_lost_key(database, settings.keys.master_file, has_other=bool(settings.keys.master))
     for path in create_key_files(settings.keys):
-        typer.echo(f"key: {path} (keep a copy in a safe: without the master key nobody can tell likers apart)")
+        typer.echo(f"key: {path}")
+    typer.echo("keep a copy of the master key in a safe: without it nobody can tell a known liker from a new one")
     typer.echo("next: harvester campaign add --help")
 
 

@@ -12,8 +12,8 @@ from typer.core import TyperCommand, TyperGroup
 from harvester.errors import HarvesterError
 
 COMMANDS = {
-    "demo": "A whole contest in seconds, on simulated platforms: from first like to report.",
-    "try": "Sweep public posts without config or account, and say what they would earn.",
+    "demo": "A rehearsed contest in seconds: first like to report.",
+    "try": "What public posts would earn; nothing is kept.",
     "init": "Make config.toml, the keys and the database.",
     "campaign": "Contests: add, list, show, rate, load.",
     "post": "Posts of a contest: add, list, remove.",
@@ -54,6 +54,7 @@ app = typer.Typer(
     cls=LazyCommands,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # plain help, at a third of the start-up time
     pretty_exceptions_enable=False,
     help="Provable like-for-good campaigns: every like on a contest post becomes mobile data for an association.",
     epilog="Start with: harvester demo",

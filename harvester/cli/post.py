@@ -1,6 +1,5 @@
 """`harvester post`: the posts of a contest."""
 
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
@@ -63,8 +62,8 @@ def add(
     if as_json:
         show_json(added)
     else:
-        for line in _lines(added, found):
-            typer.echo(line)
+        for one in added:
+            _say(one, found)
     exit_with(overall(one.outcome for one in added))
 
 
@@ -107,17 +106,14 @@ def remove(
     typer.echo(f"{url} is no longer read; its credits stay")
 
 
-def _lines(added: Iterable[AddedPost], campaign: CampaignFacts) -> Iterable[str]:
-    for one in added:
-        if one.outcome is not SweepOutcome.COMPLETE:
-            yield f"not added: {one.url}: {one.reason}"
-            continue
-        shows = f"{one.displayed:,} likes shown" if one.displayed is not None else "likes not shown"
-        since = (
-            f"published {write_time(one.published_at, campaign.zone)}" if one.published_at else "publication unknown"
-        )
-        yield f"added: {one.url}: {since}, {shows}"
-        if one.reason:
-            yield f"  it could not be read now ({one.reason}); the next poll tries again"
-        if one.is_older_than_window:
-            yield "  its likes so far are the baseline and earn nothing; --published or --credit-existing change that"
+def _say(one: AddedPost, campaign: CampaignFacts) -> None:
+    if one.outcome is not SweepOutcome.COMPLETE:
+        return typer.echo(f"harvester: not added: {one.url}: {one.reason}", err=True)
+    shows = f"{one.displayed:,} likes shown" if one.displayed is not None else "likes not shown"
+    since = f"published {write_time(one.published_at, campaign.zone)}" if one.published_at else "publication unknown"
+    typer.echo(f"added: {one.url}: {since}, {shows}")
+    if one.reason:
+        typer.echo(f"  it could not be read now ({one.reason}); the next poll tries again")
+    if one.is_older_than_window:
+        typer.echo("  its likes so far are the baseline and earn nothing; --published or --credit-existing change that")
+    return None

@@ -34,7 +34,11 @@ CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="The c
 def new_app(help_text: str | None = None) -> typer.Typer:
     """Start the app of one noun, in the one style of all."""
     return typer.Typer(
-        help=help_text, no_args_is_help=help_text is not None, add_completion=False, pretty_exceptions_enable=False
+        help=help_text,
+        no_args_is_help=help_text is not None,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
     )
 
 
@@ -83,7 +87,7 @@ def open_installation(config: Path, running: Runtime) -> Installation:
 
 def show(content: RenderableType) -> None:
     """Print for a person."""
-    Console(soft_wrap=False).print(content)
+    Console(markup=False, emoji=False, highlight=False).print(content)
 
 
 def show_json(value: Any) -> None:

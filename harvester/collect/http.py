@@ -18,7 +18,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from harvester.clock import Now, utc_now
 from harvester.collect.budget import BudgetKeeper
-from harvester.collect.guard import GuardedTransport
+from harvester.collect.guard import GuardedTransport, deadline
 from harvester.collect.pauses import is_last_request, requested_pause
 from harvester.config import HttpSettings
 from harvester.connector import (
@@ -69,9 +69,8 @@ class PoliteClient:
         self._now = now
         self._sleep = sleep
         self._longest_wait = timedelta(seconds=settings.longest_wait_seconds)
-        open_transport = httpx.HTTPTransport if settings.allow_private_hosts else GuardedTransport
         self._client = httpx.Client(
-            transport=transport or open_transport(),
+            transport=transport or GuardedTransport(allow_private=settings.allow_private_hosts),
             timeout=httpx.Timeout(settings.read_seconds, connect=settings.connect_seconds),
             headers={"user-agent": user_agent(settings.contact), "accept": "application/json"},
             follow_redirects=False,
@@ -111,8 +110,8 @@ class PoliteClient:
             response = self._exchange(request, auth)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _TryAgain(Unstable(f"{request.url.host} broke off: {type(error).__name__}")) from error
-        pause = requested_pause(response.headers, self._now())
-        if pause and (response.status_code == httpx.codes.TOO_MANY_REQUESTS or is_last_request(response.headers)):
+        pause = requested_pause(response.headers, self._now()) if _asks_to_wait(response) else None
+        if pause:
             self._budget.block(origin, self._now() + pause)
         if response.is_success:
             return _checked_json(response)
@@ -129,7 +128,7 @@ class PoliteClient:
 
     def _exchange(self, request: httpx.Request, auth: httpx.Auth | None) -> httpx.Response:
         """Send once and read the whole body, bounded in time and, after decompression, in size."""
-        deadline = time.monotonic() + self._settings.whole_seconds
+        deadline.set(time.monotonic() + self._settings.whole_seconds)
         answer = self._client.send(request, auth=auth, stream=True)
         body = bytearray()
         try:
@@ -139,8 +138,6 @@ class PoliteClient:
                     raise ContractBroken(
                         f"{_asked(answer)} answered more than {self._settings.largest_body_bytes:,} bytes"
                     )
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("the whole answer took too long", request=request)
         finally:
             answer.close()
         headers = [(name, value) for name, value in answer.headers.raw if name.lower() != b"content-encoding"]
@@ -191,6 +188,12 @@ class PoliteSession:
 
 def user_agent(contact: str) -> str:
     return f"harvester/{version('like-harvester')} ({contact or 'no contact configured'})"
+
+
+def _asks_to_wait(response: httpx.Response) -> bool:
+    """A reset header alone is routine: it asks to wait beside 429, or once no request is left until then."""
+    is_asked = response.status_code == httpx.codes.TOO_MANY_REQUESTS or is_last_request(response.headers)
+    return is_asked or (response.is_server_error and "retry-after" in response.headers)
 
 
 def _wait(state: RetryCallState) -> float:

@@ -13,6 +13,7 @@ LONGEST_PAUSE = timedelta(days=366)
 _EARLIEST_EPOCH = 1_000_000_000
 """Smaller numbers in a reset header are seconds from now (RFC 9110 and the RateLimit draft), larger ones an epoch."""
 
+# What waits are said in: seconds from now, then the instant a budget is whole again.
 _RELATIVE = ("retry-after", "x-ratelimit-reset-after")
 _RESET = ("x-ratelimit-reset", "ratelimit-reset")
 _REMAINING = ("x-ratelimit-remaining", "ratelimit-remaining")
@@ -47,7 +48,7 @@ def _read_instant(text: str) -> datetime | None:
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             instant = read(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
         return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return None

@@ -4,20 +4,18 @@ A sweep is resumed at its cursor while the cursor can be trusted. After that it 
 answered by an empty page, which looks as if everybody had taken back their like.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, update
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
 from harvester.connector import Count, Order, Traits
 from harvester.store.models import Entry, EntryState, Observation, Sweep, SweepOutcome
 
 TIME_UNTIL_GONE = timedelta(hours=24)
 _ABSENCES_OF_AN_UNLIKE = 2
-_observations = SQLModel.metadata.tables["observation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +102,8 @@ def mark_missing(session: Session, entry_id: int, now: datetime) -> datetime:
     entry = session.get_one(Entry, entry_id)
     entry.missing_since = entry.missing_since or now
     is_over = now - entry.missing_since >= TIME_UNTIL_GONE
-    entry.state = EntryState.GONE if is_over else EntryState.MISSING
+    if entry.state is not EntryState.REMOVED:
+        entry.state = EntryState.GONE if is_over else EntryState.MISSING
     return entry.missing_since
 
 
@@ -116,7 +115,9 @@ def held(session: Session, entry_id: int) -> int:
 
 def _mark_present(session: Session, entry_id: int) -> None:
     entry = session.get_one(Entry, entry_id)
-    entry.state, entry.missing_since = EntryState.OPEN, None
+    entry.missing_since = None
+    if entry.state is EntryState.MISSING:
+        entry.state = EntryState.OPEN
 
 
 def _last_sweep(session: Session, entry_id: int) -> Sweep | None:
@@ -157,10 +158,8 @@ def _proves_absence(sweep: Sweep) -> bool:
 
 def _mark_absences(session: Session, sweep: Sweep) -> int:
     """Count one more absence of everyone this sweep did not meet; give how many are un-likes by that."""
-    absent: Mapping[str, Any] = {"entry": sweep.entry_id, "sweep": sweep.id}
-    was_not_met = (_observations.c.entry_id == absent["entry"]) & (_observations.c.last_sweep_id != absent["sweep"])
-    once_before = was_not_met & (col(Observation.absences) == _ABSENCES_OF_AN_UNLIKE - 1)
-    unliked = session.exec(select(func.count()).select_from(Observation).where(once_before)).one()
-    not_yet = was_not_met & (_observations.c.absences < _ABSENCES_OF_AN_UNLIKE)
-    session.exec(update(Observation).where(not_yet).values(absences=col(Observation.absences) + 1))
-    return unliked
+    was_not_met = (col(Observation.entry_id) == sweep.entry_id) & (col(Observation.last_sweep_id) != sweep.id)
+    absent = {number: was_not_met & (col(Observation.absences) == number) for number in (0, 1)}
+    unliked = session.exec(update(Observation).where(absent[1]).values(absences=_ABSENCES_OF_AN_UNLIKE))
+    session.exec(update(Observation).where(absent[0]).values(absences=1))
+    return unliked.rowcount

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlmodel import Session, col, select
 
 from harvester.books.ledger import WHOLE_PPM, distribute, open_association_accounts, shares
-from harvester.contest.campaigns import CampaignFacts, check_slug
+from harvester.contest.campaigns import CampaignFacts, check_reason, check_slug
 from harvester.errors import UsageError
 from harvester.store.models import Allocation, Association
 
@@ -63,6 +63,7 @@ def assign_association(
 
     Assigning it again sets its share anew; a share of zero takes it back. The shares never exceed the whole.
     """
+    check_reason(reason)
     association = _find(session, slug)
     assert association.id is not None
     others = {key: share for key, share in shares(session, campaign.id).items() if key != association.id}

@@ -69,6 +69,12 @@ def check_slug(slug: str) -> None:
         raise UsageError(f"{slug!r} is not a slug: expected a-z, 0-9 and hyphens, at most 63, such as afcon-2027")
 
 
+def check_reason(reason: str) -> None:
+    """Refuse a decision that does not say why."""
+    if not reason.strip():
+        raise UsageError("a decision needs a reason: it is kept with it")
+
+
 def add_campaign(session: Session, master: MasterKey, new: NewCampaign, *, author: str, now: datetime) -> CampaignFacts:
     """Create a campaign with its key, its first rate and its accounts."""
     if session.exec(select(Campaign.id).where(Campaign.slug == new.slug)).first():
@@ -121,6 +127,7 @@ def change_rate(
     now: datetime,
 ) -> None:
     """Add a version of the rate; what was credited under earlier ones stays."""
+    check_reason(reason)
     newest = campaign.rules.rates[-1]
     if rate == Volume(0):
         raise UsageError("a rate is above zero, such as 10MB")

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from harvester.collect.counts import locate, read_count
 from harvester.collect.registry import Platform, open_platforms, recognise
 from harvester.connector import Basis, Count, Missing, NamesLikers, Outcome, Post
-from harvester.contest.campaigns import CampaignFacts
+from harvester.contest.campaigns import CampaignFacts, check_reason
 from harvester.errors import UsageError
 from harvester.store.installation import Installation
 from harvester.store.models import Entrant, Entry, EntryState, SweepOutcome
@@ -18,12 +18,16 @@ from harvester.store.models import Entrant, Entry, EntryState, SweepOutcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEntry:
-    """A post as a person adds it; `published_at` and `credit_existing` are what that person states."""
+    """A post as a person adds it; `published_at` and the reason in `credit_existing` are what that person states."""
 
     pasted_url: str
     entrant: str | None = None
     published_at: datetime | None = None
     credit_existing: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.credit_existing is not None:
+            check_reason(self.credit_existing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ class AlreadyEnteredError(UsageError):
 
     def __init__(self, campaign: CampaignFacts, entry: Entry) -> None:
         super().__init__(f"campaign {campaign.slug!r} already has this post, as {entry.pasted_url}")
-        self.entry = entry
+        self.url = entry.pasted_url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +77,7 @@ def _add_post(at: Installation, campaign: CampaignFacts, new: NewEntry, platform
         with at.database.writing() as session:
             entry = add_entry(session, campaign, new, found, now=at.now())
     except AlreadyEnteredError as error:
-        return AddedPost(
-            url=new.pasted_url, outcome=SweepOutcome.FAILED, reason=str(error), same_as=error.entry.pasted_url
-        )
+        return AddedPost(url=new.pasted_url, outcome=SweepOutcome.FAILED, reason=str(error), same_as=error.url)
     except (Outcome, UsageError) as error:
         return AddedPost(url=new.pasted_url, outcome=SweepOutcome.FAILED, reason=str(error))
     may_be_older = entry.published_at is None or entry.published_at < campaign.rules.starts_at
@@ -117,10 +119,10 @@ def add_entry(session: Session, campaign: CampaignFacts, new: NewEntry, found: L
             url=found.post.url,
             pasted_url=new.pasted_url,
             basis=Basis.IDENTITY,
-            credit_existing=new.credit_existing,
             added_at=now,
         )
     entry.state = EntryState.OPEN
+    entry.credit_existing = new.credit_existing or entry.credit_existing
     entry.entrant_id = find_or_add_entrant(session, campaign.id, new.entrant) if new.entrant else entry.entrant_id
     entry.published_at = new.published_at or entry.published_at or (found.count.published_at if found.count else None)
     entry.displayed = found.count.likes if found.count else entry.displayed

@@ -4,7 +4,7 @@ What a file cannot do is rewrite history: a campaign that exists under other rul
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -123,6 +123,7 @@ def load_contest(at: Installation, contest: ContestFile, *, author: str) -> Load
     new = _new_campaign(contest.campaign)
     for post in contest.post:
         recognise(post.url, at.settings)
+    posts = [_new_entry(one, new.zone) for one in contest.post]
     shares = {one.slug: read_share(one.share) for one in contest.association if one.share}
     with at.database.writing() as session:
         is_new = contest.campaign.slug not in {known.slug for known in list_campaigns(session)}
@@ -137,7 +138,7 @@ def load_contest(at: Installation, contest: ContestFile, *, author: str) -> Load
         for name in contest.entrants:
             find_or_add_entrant(session, campaign.id, name)
     return Loaded(
-        campaign=campaign.slug, is_new=is_new, associations=associations, posts=_add_posts(at, campaign, contest)
+        campaign=campaign.slug, is_new=is_new, associations=associations, posts=_add_missing(at, campaign, posts)
     )
 
 
@@ -189,10 +190,10 @@ def _add_associations(session: Session, contest: ContestFile) -> tuple[str, ...]
     return tuple(one.slug for one in wanted if one.slug not in known)
 
 
-def _add_posts(at: Installation, campaign: CampaignFacts, contest: ContestFile) -> tuple[AddedPost, ...]:
+def _add_missing(at: Installation, campaign: CampaignFacts, posts: Sequence[NewEntry]) -> tuple[AddedPost, ...]:
     with at.database.reading() as session:
-        missing = [one for one in contest.post if not has_entry(session, campaign, one.url)]
-    return add_posts(at, campaign, [_new_entry(one, campaign.zone) for one in missing])
+        missing = [one for one in posts if not has_entry(session, campaign, one.pasted_url)]
+    return add_posts(at, campaign, missing)
 
 
 def _new_entry(table: PostTable, zone: ZoneInfo) -> NewEntry:

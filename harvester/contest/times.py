@@ -4,12 +4,14 @@ Africa/Casablanca leaves UTC+1 for UTC+0 during Ramadan, so some wall-clock time
 those are refused rather than guessed at.
 """
 
+import re
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from harvester.errors import UsageError
 
+_DATE_OR_TIME = re.compile(r"[0-9W-]+([T ].*)?")  # fromisoformat takes any separator: 2027-06-19+02:00 is no time
 _EXPECTED = "expected ISO 8601, such as 2027-02-08 or 2027-02-08T20:00"
 
 
@@ -24,10 +26,12 @@ def find_zone(name: str) -> ZoneInfo:
 def read_time(text: str, zone: ZoneInfo) -> datetime:
     """Read an instant as aware UTC; a bare date is midnight, and a time without offset is on the zone's clocks."""
     try:
+        if not _DATE_OR_TIME.fullmatch(text.strip()):
+            raise ValueError(text)
         written = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        return (written if written.tzinfo else _on_the_clocks_of(zone, written)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is not a time: {_EXPECTED}") from error
-    return (written if written.tzinfo else _on_the_clocks_of(zone, written, text)).astimezone(UTC)
 
 
 def write_time(instant: datetime, zone: ZoneInfo) -> str:
@@ -35,10 +39,11 @@ def write_time(instant: datetime, zone: ZoneInfo) -> str:
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
 
 
-def _on_the_clocks_of(zone: ZoneInfo, written: datetime, text: str) -> datetime:
+def _on_the_clocks_of(zone: ZoneInfo, written: datetime) -> datetime:
     first, second = (written.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
         return first
     is_skipped = first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != written
     problem = "does not exist: the clocks go forward over it" if is_skipped else "happens twice: the clocks go back"
-    raise UsageError(f"{text!r} in {zone.key} {problem}; write the offset, such as {text}+00:00")
+    text = written.isoformat()
+    raise UsageError(f"{text} in {zone.key} {problem}; write the offset, such as {text}+00:00")

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import case, func
 from sqlmodel import Session, col, select
 
-from harvester.contest.campaigns import CampaignFacts
+from harvester.contest.campaigns import CampaignFacts, check_reason
 from harvester.errors import UsageError
 from harvester.store.models import Account, AccountKind, Entrant, Entry, Transfer, Winner
 
@@ -52,6 +52,7 @@ def assign_winner(
     session: Session, campaign: CampaignFacts, entrant: str, *, reason: str, author: str, now: datetime
 ) -> None:
     """Name a contestant the winner, with the reason."""
+    check_reason(reason)
     known = {row.name: row.id for row in session.exec(select(Entrant).where(Entrant.campaign_id == campaign.id))}
     if entrant not in known:
         names = ", ".join(sorted(known)) or "none yet"

@@ -68,7 +68,7 @@ def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
 
 def _totals(view: StatusView) -> Iterable[str]:
     likes, amounts = view.likes, view.bytes
-    yield f"{likes.credited:,} likes x {Volume(view.rate_bytes)} now: {Volume(amounts.credited)} credited"
+    yield f"{likes.credited:,} likes credited: {Volume(amounts.credited)} (a like is {Volume(view.rate_bytes)} now)"
     apart = {
         "seen across the end, counted": likes.uncertain,
         "before the contest, not counted": likes.baseline,

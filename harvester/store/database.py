@@ -25,6 +25,8 @@ from harvester.errors import ConfigError, StoreError, UsageError
 from harvester.store.migrations import HEAD, REVISIONS
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 30
+_SQLITE = "sqlite:///"
+_ONE_MOMENT = "REPEATABLE READ"  # what SQLite gives every reader
 
 
 class Database:
@@ -34,6 +36,7 @@ class Database:
         self.url = _checked_url(url)
         self.engine = _open_engine(self.url)
         self._writing = self.engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._reading = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level=_ONE_MOMENT)
 
     @property
     def is_sqlite(self) -> bool:
@@ -42,7 +45,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Give a session that sees one moment of the database."""
-        with self._translated(), Session(self.engine, expire_on_commit=False) as session:
+        with self._translated(), Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -78,8 +81,8 @@ class Database:
 
         if self._revision() not in (None, *REVISIONS):
             self.check_is_current()
-        if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        if self.is_sqlite:
+            self._make_folder()
         config = Config()
         config.set_main_option("script_location", "harvester:store/migrations")
         with self._translated(), self._writing.begin() as connection:
@@ -96,7 +99,15 @@ class Database:
             (self._copy_sqlite if self.is_sqlite else self._dump_postgresql)(target)
 
     def __str__(self) -> str:
-        return self.url.render_as_string(hide_password=True)
+        return f"sqlite:///{self.url.database}" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+    def _make_folder(self) -> None:
+        try:
+            Path(str(self.url.database)).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"the database {self} cannot be made: {(error.strerror or str(error)).lower()}"
+            ) from error
 
     def _revision(self) -> str | None:
         if self.is_sqlite and not Path(self.url.database or "").exists():
@@ -109,16 +120,20 @@ class Database:
     @contextmanager
     def _file_lock(self, name: str) -> Iterator[bool]:
         folder = Path(f"{self.url.database}.locks")
+        lock = FileLock(folder / f"{name}.lock", timeout=0)
         try:
             folder.mkdir(exist_ok=True)
-            with FileLock(folder / f"{name}.lock", timeout=0):
-                yield True
+            lock.acquire()
         except Timeout:
             yield False
+            return
         except OSError as error:
-            raise StoreError(
-                f"the lock folder {folder} cannot be used: {(error.strerror or str(error)).lower()}"
-            ) from error
+            reason = (error.strerror or str(error)).lower()
+            raise StoreError(f"the lock folder {folder} cannot be used: {reason}") from error
+        try:
+            yield True
+        finally:
+            lock.release()
 
     @contextmanager
     def _advisory_lock(self, name: str) -> Iterator[bool]:
@@ -177,13 +192,17 @@ def insert_new(session: Session, table: type[SQLModel], rows: Sequence[dict[str,
 
 
 def _checked_url(url: str) -> URL:
+    if url.startswith(_SQLITE):
+        return URL.create("sqlite", database=url.removeprefix(_SQLITE))  # whatever characters the path has
     try:
         parsed = make_url(url)
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError) as error:
         raise ConfigError("database.url is not one: expected sqlite:///FILE or postgresql+psycopg://...") from error
-    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+    if parsed.drivername != "postgresql+psycopg":
         raise ConfigError(f"database.url: {parsed.drivername} is not supported (sqlite, postgresql+psycopg)")
+    if "password" in parsed.query:
+        raise ConfigError("database.url: write the password as user:password@host, where it can be hidden")
     return parsed
 
 
@@ -202,7 +221,7 @@ def _open_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late; _begin_sqlite says it
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

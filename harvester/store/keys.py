@@ -90,7 +90,7 @@ class MasterKey:
 def create_key_files(settings: KeySettings) -> tuple[Path, ...]:
     """Write the master and the signing key where there is none yet, for their owner alone; give what was made."""
     wanted = {settings.signing_file: _new_signing_key()}
-    if settings.master is None:
+    if not settings.master:
         wanted[settings.master_file] = Fernet.generate_key() + b"\n"
     made = tuple(path for path in wanted if not path.exists())
     for path in made:

@@ -24,6 +24,11 @@ def _refuse_changes(table: str) -> None:
                 f"CREATE TRIGGER {table}_refuses_{change.lower()} BEFORE {change} ON {table} "
                 f"BEGIN SELECT RAISE(ABORT, '{table} rows are never changed: book the opposite'); END"
             )
+        op.execute(  # REPLACE would remove a row without a word
+            f"CREATE TRIGGER {table}_refuses_replace BEFORE INSERT ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) "
+            f"BEGIN SELECT RAISE(ABORT, '{table} rows are never changed: book the opposite'); END"
+        )
         return
     op.execute(
         f"CREATE FUNCTION {table}_refuses_change() RETURNS trigger LANGUAGE plpgsql AS "

@@ -1,0 +1,157 @@
+"""What people read: exactly the words that were written, unknown told apart from zero, nothing hinted only."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from rich.console import Console, RenderableType
+
+from harvester.cli.runtime import show
+from harvester.connector import Basis
+from harvester.report.text import number, outcome_text, status_text, table
+from harvester.report.views import (
+    Beneficiary,
+    Bytes,
+    Checkpoint,
+    EntryView,
+    LastSweep,
+    Likes,
+    StatusView,
+    Window,
+)
+from harvester.store.models import EntryState, SweepOutcome
+
+AT = datetime(2027, 1, 21, 20, tzinfo=UTC)
+URL = "https://social.example/@a/109294719267373593"
+
+
+def written(content: RenderableType) -> str:
+    console = Console(file=StringIO(), width=220)
+    console.print(content)
+    return " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def make_entry() -> Callable[..., EntryView]:
+    def make(**wanted: object) -> EntryView:
+        facts: dict[str, object] = {
+            "url": URL,
+            "connector": "somewhere",
+            "post_id": "1",
+            "entrant": "Yasmine",
+            "basis": Basis.IDENTITY,
+            "displayed": 1_005,
+            "held": 1_000,
+            "gap": 5,
+            "credited": 1_000,
+            "state": EntryState.OPEN,
+            "last_sweep": LastSweep(at=AT, outcome=SweepOutcome.COMPLETE, reason=None, pages=1, requests=1, new=1),
+            "next_poll_at": None,
+        }
+        return EntryView(**facts | wanted)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def make_status(make_entry: Callable[..., EntryView]) -> Callable[..., StatusView]:
+    def make(
+        *entries: EntryView, likes: Likes | None = None, beneficiaries: tuple[Beneficiary, ...] = ()
+    ) -> StatusView:
+        return StatusView(
+            campaign="afcon",
+            state="running",
+            window=Window(start=AT, end=AT, timezone="Africa/Casablanca"),
+            rate_bytes=10_000_000,
+            likes=likes or Likes(credited=1_000, uncertain=0, quarantined=0, reversed=0, over_cap=0, baseline=0),
+            bytes=Bytes(credited=10_000_000_000, pool=4_000_000_000, pledged=6_000_000_000, committed=0, delivered=0),
+            beneficiaries=beneficiaries,
+            entries=entries or (make_entry(),),
+            checkpoint=Checkpoint(size=1, root=None),
+        )
+
+    return make
+
+
+def test_unknown_is_a_dash_and_zero_is_a_zero() -> None:
+    assert (number(None), number(0), number(1_234_567)) == ("–", "0", "1,234,567")
+
+
+def test_a_status_shows_everything_side_by_side_on_the_campaigns_clocks(make_status) -> None:
+    shown = written(
+        status_text(make_status(beneficiaries=(Beneficiary(association="t", share=0.6, pledged_bytes=6_000_000_000),)))
+    )
+
+    assert "afcon running 2027-01-21 21:00 to 2027-01-21 21:00 Africa/Casablanca" in shown
+    assert re.search(r"Yasmine 1,005 1,000 5 1,000 (2027-)?01-21 21:00 complete", shown)
+    assert "1,000 likes credited: 10 GB (a like is 10 MB now)" in shown
+    assert "t: 6 GB (60%)" in shown
+    assert "waiting for an association: 4 GB" in shown
+
+
+def test_an_entry_that_was_never_read_has_no_numbers(make_status, make_entry) -> None:
+    entry = make_entry(entrant=None, displayed=None, held=None, gap=None, credited=0, last_sweep=None)
+
+    assert " – – – – 0 never –" in written(status_text(make_status(entry)))
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [
+        (5, "the platform shows more likes than it names (5); only named likers are credited"),
+        (-5, "the platform names more likers than it shows (5); only named likers are credited"),
+    ],
+)
+def test_a_gap_is_said_in_words(make_status, make_entry, gap: int, words: str) -> None:
+    assert words in written(status_text(make_status(make_entry(gap=gap))))
+
+
+def test_why_a_sweep_was_not_complete_is_said(make_status, make_entry) -> None:
+    sweep = LastSweep(at=AT, outcome=SweepOutcome.PARTIAL, reason="asked for a pause", pages=1, requests=1, new=1)
+
+    shown = written(status_text(make_status(make_entry(last_sweep=sweep))))
+
+    assert "partial" in shown
+    assert f"{URL}: asked for a pause" in shown
+
+
+def test_likes_that_do_not_simply_count_are_shown_apart(make_status) -> None:
+    likes = Likes(credited=9, uncertain=1, quarantined=2, reversed=3, over_cap=4, baseline=5)
+
+    shown = written(status_text(make_status(likes=likes)))
+
+    assert "1 seen across the end, counted" in shown
+    assert "2 in quarantine" in shown
+    assert "3 reversed" in shown
+    assert "4 over the cap, worth nothing" in shown
+    assert "5 before the contest, not counted" in shown
+
+
+def test_a_sweep_that_runs_is_called_unfinished() -> None:
+    assert (outcome_text(None).plain, outcome_text("complete").plain) == ("unfinished", "complete")
+
+
+@pytest.mark.parametrize("name", ["Amal [finalist]", "[/b]", "[bold]Amal", ":star: Amal", "أمل"])
+def test_a_name_is_shown_as_it_was_written(
+    make_status, make_entry, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Square brackets and colons are letters here, not the markup of a library."""
+    rows = table("contestant")
+    rows.add_row(name)
+
+    show(rows)
+    show(status_text(make_status(make_entry(entrant=name))))
+
+    in_a_list, in_a_status = capsys.readouterr().out.split("afcon", 1)
+    assert name in " ".join(in_a_list.split())
+    assert all(word in in_a_status for word in name.split())
+
+
+def test_the_host_of_an_ipv6_url_does_not_vanish(make_status, make_entry, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = LastSweep(at=AT, outcome=SweepOutcome.FAILED, reason="gone", pages=1, requests=1, new=1)
+
+    show(status_text(make_status(make_entry(url="http://[fd00::1]/@a/1", last_sweep=sweep))))
+
+    assert capsys.readouterr().out.replace("\n", "").count("http://[fd00::1]/@a/1: gone") == 1
