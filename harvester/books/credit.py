@@ -35,8 +35,8 @@ _INSERT_NEW = text(f"""
     SELECT :entry, {_LIKER}, :sweep, :page, {_TIME}, :verdict, :sweep, 0
     FROM place WHERE true
     ON CONFLICT DO NOTHING
-    RETURNING pseudonym
 """)
+_SELECT_NEW = text(f"SELECT pseudonym FROM observation WHERE {_OF_PAGE} AND sweep_id = :sweep AND page = :page")
 _COUNT_RETURNED = text(f"SELECT count(*) FROM observation WHERE {_OF_PAGE} AND absences > 1")
 _COUNT_KNOWN_BEFORE = text(f"SELECT count(*) FROM observation WHERE {_OF_PAGE} AND sweep_id <> :sweep")
 _MEET = text(f"""
@@ -133,9 +133,12 @@ def _insert_new(
         groups[verdict_at[one.liked_at]].append(one)
     new: dict[bytes, str] = {}
     for verdict, group in groups.items():
-        row = _strips(desk, slip, group) | {"page": slip.number, "verdict": verdict}
-        inserted = session.connection().execute(_INSERT_NEW, row).scalars()
-        new |= dict.fromkeys(inserted, verdict)
+        strips = _strips(desk, slip, group) | {"page": slip.number, "verdict": verdict}
+        inserted = session.connection().execute(_INSERT_NEW, strips).rowcount
+        if inserted == len(group):
+            new |= dict.fromkeys((one.pseudonym for one in group), verdict)
+        elif inserted:
+            new |= dict.fromkeys(session.connection().execute(_SELECT_NEW, strips).scalars(), verdict)
     taken_away = _repeated(session, desk, new)
     earning = [page[liker] for liker, verdict in (new | taken_away).items() if verdict in EARNS]
     taken_away |= _over_cap(session, desk, earning, found)
@@ -220,4 +223,4 @@ def _strips(desk: Desk, slip: PageSlip, likers: Collection[Sighting]) -> dict[st
 
 def _fixed_width(instant: datetime | None) -> str:
     """Write an instant in 27 characters, all blank for none."""
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z".rjust(27, "0") if instant else " " * 27
+    return f"{instant.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z" if instant else " " * 27

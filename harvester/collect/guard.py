@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterable
 from contextvars import ContextVar
+from functools import cache
 from ipaddress import ip_address
 from ssl import SSLContext
 from typing import Any
@@ -29,15 +30,22 @@ class GuardedTransport(httpx.HTTPTransport):
     """httpx's transport over a guarded network; with `allow_private`, only the deadline is guarded."""
 
     def __init__(self, *, allow_private: bool = False) -> None:
-        super().__init__()
+        context = _ssl_context()
+        super().__init__(verify=context)
         self._pool.close()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=context,
             max_connections=100,
             max_keepalive_connections=20,
             keepalive_expiry=5,
             network_backend=_GuardedNetwork(allow_private=allow_private),
         )
+
+
+@cache
+def _ssl_context() -> SSLContext:
+    """Read the certificates once: that takes longer than a short poll."""
+    return httpx.create_ssl_context()
 
 
 class _GuardedNetwork(httpcore.SyncBackend):

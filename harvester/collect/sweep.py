@@ -62,9 +62,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """A page as it was read, when, and how many requests that took."""
+    """A page as it was read, when, its likers by pseudonym, and how many requests that took."""
 
     page: Page
+    likers: tuple[Sighting, ...]
     at: datetime
     requests: int
 
@@ -172,21 +173,24 @@ class _Walk:
         connector = self._job.platform.connector
         assert isinstance(connector, NamesLikers)
         page = connector.fetch_page(self._http, self._job.post, cursor)
-        return _Reading(page=page, at=self._job.now(), requests=self._http.take_requests())
+        at, requests = self._job.now(), self._http.take_requests()
+        return _Reading(page=page, likers=self._sightings(page), at=at, requests=requests)
+
+    def _sightings(self, page: Page) -> tuple[Sighting, ...]:
+        pseudonyms = self._job.key.pseudonyms(self._job.post.realm, (like.actor for like in page.likes))
+        return tuple(
+            Sighting(pseudonym=pseudonym, liked_at=like.at, handle=like.handle)
+            for pseudonym, like in zip(pseudonyms, page.likes, strict=True)
+        )
 
     def _store(self, reading: _Reading) -> bool:
         """Store one page, its credit and its cursor in one transaction; tell whether the walk may stop at it."""
-        page, number = reading.page, self._at.pages + 1
-        slip = PageSlip(sweep_id=self._at.sweep_id, number=number, cursor=page.cursor, requests=reading.requests)
-        pseudonyms = self._job.key.pseudonyms(self._job.post.realm, (like.actor for like in page.likes))
-        likers = [
-            Sighting(pseudonym=pseudonym, liked_at=like.at, handle=like.handle)
-            for pseudonym, like in zip(pseudonyms, page.likes, strict=True)
-        ]
+        number, cursor, likers = self._at.pages + 1, reading.page.cursor, reading.likers
+        slip = PageSlip(sweep_id=self._at.sweep_id, number=number, cursor=cursor, requests=reading.requests)
         with self._job.database.writing() as session:
             tally = record_page(session, self._job.desk, slip, likers, self._circumstances(reading.at))
             is_known = not self._at.is_full and were_all_known(session, self._job.desk, slip, likers)
-        self._at = replace(self._at, pages=number, cursor=page.cursor, listed=self._at.listed + tally.listed)
+        self._at = replace(self._at, pages=number, cursor=cursor, listed=self._at.listed + tally.listed)
         return is_known
 
     def _circumstances(self, seen_at: datetime) -> Circumstances:
