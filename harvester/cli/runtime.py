@@ -15,6 +15,7 @@ from rich.console import Console, RenderableType
 from harvester.clock import Now, utc_now
 from harvester.collect.registry import check_settings
 from harvester.config import Settings, load_settings
+from harvester.contest.campaigns import list_campaigns
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
@@ -77,11 +78,14 @@ def open_database(config: Path) -> Database:
 
 
 def open_installation(config: Path, running: Runtime) -> Installation:
-    """Open everything a job needs."""
+    """Open everything a job needs, once it is sure that the master key is the one of its campaigns."""
     settings = open_settings(config)
     database = Database(settings.database.url)
     database.check_is_current()
     master = MasterKey.load(settings.keys)
+    with database.reading() as session:
+        for campaign in list_campaigns(session):
+            master.open_campaign_key(campaign.sealed_key, campaign.slug)
     return Installation(database=database, settings=settings, master=master, now=running.now, sleep=running.sleep)
 
 

@@ -107,10 +107,10 @@ def mark_missing(session: Session, entry_id: int, now: datetime) -> datetime:
     return entry.missing_since
 
 
-def held(session: Session, entry_id: int) -> int:
-    """Count the likers seen on an entry that have not taken back their like since."""
+def held(session: Session, entry_id: int) -> int | None:
+    """Count the likers seen on an entry that have not taken back their like; None when no page was ever read."""
     total = func.sum(col(Sweep.new) - col(Sweep.unliked) + col(Sweep.returned))
-    return session.exec(select(func.coalesce(total, 0)).where(Sweep.entry_id == entry_id)).one()
+    return session.exec(select(total).where(Sweep.entry_id == entry_id, Sweep.pages > 0)).one()
 
 
 def _mark_present(session: Session, entry_id: int) -> None:

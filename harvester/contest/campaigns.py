@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from harvester.books.ledger import open_campaign_accounts
 from harvester.books.rules import RateVersion, Rules
+from harvester.contest.times import write_time
 from harvester.errors import UsageError
 from harvester.store.keys import MasterKey
 from harvester.store.models import Campaign, Keeps, Rate, UniquePer
@@ -36,9 +37,8 @@ class NewCampaign:
     def __post_init__(self) -> None:
         check_slug(self.slug)
         if self.ends_at <= self.starts_at:
-            raise UsageError(
-                f"campaign {self.slug!r} would end at {self.ends_at}, not after its start {self.starts_at}"
-            )
+            start, end = (write_time(edge, self.zone) for edge in (self.starts_at, self.ends_at))
+            raise UsageError(f"campaign {self.slug!r} would end {end}, which is not after its start {start}")
         if self.rate == Volume(0):
             raise UsageError(f"campaign {self.slug!r} needs a rate above zero, such as 10MB")
         if self.cap is not None and self.cap < self.rate:

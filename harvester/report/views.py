@@ -223,7 +223,7 @@ def _held(session: Session, campaign_id: int) -> Mapping[int | None, int]:
     rows = session.exec(
         select(Sweep.entry_id, total)
         .join(Entry, col(Entry.id) == Sweep.entry_id)
-        .where(Entry.campaign_id == campaign_id)
+        .where(Entry.campaign_id == campaign_id, Sweep.pages > 0)
         .group_by(col(Sweep.entry_id))
     ).all()
     return {entry: int(number) for entry, number in rows}

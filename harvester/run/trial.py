@@ -12,6 +12,7 @@ from sqlmodel import select
 
 from harvester.clock import Now
 from harvester.collect.progress import held
+from harvester.collect.registry import recognise
 from harvester.config import Settings
 from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
@@ -27,11 +28,11 @@ _BEFORE_ANY_LIKE = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedPost:
-    """What a post would earn; None is unknown."""
+    """What a post would earn; None is unknown, and `post_id` is as pasted for a post that could not be found."""
 
     url: str
-    connector: str | None
-    post_id: str | None
+    connector: str
+    post_id: str
     basis: Basis
     displayed: int | None
     held: int | None
@@ -81,14 +82,15 @@ def _tried(at: Installation, campaign: CampaignFacts, added: AddedPost, result: 
     with at.database.reading() as session:
         entry = session.exec(select(Entry).where(Entry.pasted_url == added.url)).first()
         likers = held(session, entry.id) if entry and entry.id else None
+    pasted = recognise(added.url, at.settings)
     outcome, reason = (result.outcome, result.reason) if result else (added.outcome, added.reason)
     if added.same_as:
         outcome, reason = SweepOutcome.COMPLETE, f"the same post as {added.same_as}"
     displayed = entry.displayed if entry else None
     return TriedPost(
         url=added.url,
-        connector=entry.connector if entry else None,
-        post_id=entry.native_id if entry else None,
+        connector=pasted.platform,
+        post_id=entry.native_id if entry else pasted.native_id,
         basis=Basis.IDENTITY,
         displayed=displayed,
         held=likers,

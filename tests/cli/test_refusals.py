@@ -56,7 +56,7 @@ def test_a_private_url_without_permission_is_refused(contest, refused: Refused) 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("2027-04-01", "2027-02-01", "campaign 'other' would end at "),
+        ("2027-04-01", "2027-02-01", "campaign 'other' would end 2027-02-01 00:00, "),
         ("2027-04-01", "2027-03-01", "not after its start"),
         ("other", "afcon", "the slug 'afcon' is taken"),
         ("other", "Other", "'Other' is not a slug: expected a-z, 0-9 and hyphens"),
@@ -290,6 +290,13 @@ def test_another_master_key_is_one_line(read_contest, refused: Refused, folder: 
     key.write_bytes(Fernet.generate_key())
 
     assert refused("poll") == f"the key in {key} does not open campaign 'afcon': another master key made it"
+
+
+def test_no_second_contest_is_made_under_another_master_key(contest, refused: Refused, folder: Path) -> None:
+    (folder / "keys" / "master.key").write_bytes(Fernet.generate_key())
+    second = ("campaign", "add", "second", "--name", "S", "--start", "2027-01-01", "--end", "2027-02-01")
+
+    assert "does not open campaign 'afcon'" in refused(*second)
 
 
 def test_a_damaged_missing_or_readable_master_key_is_one_line(contest, refused: Refused, folder: Path) -> None:
