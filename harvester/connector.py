@@ -20,9 +20,9 @@ from harvester.errors import HarvesterError, UsageError
 
 T = TypeVar("T")
 LONGEST_CURSOR = 4096
+_UNITS = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 
-Params = Mapping[str, str] | tuple[tuple[str, str], ...]
-"""A query; pairs where a name is repeated."""
+Params = Mapping[str, str] | tuple[tuple[str, str], ...]  # pairs where a name is repeated
 
 
 class Order(StrEnum):
@@ -68,11 +68,12 @@ class Budget:
         if written is None:
             raise UsageError(f"{text!r} is not a budget: write requests/time, such as 300/15min, or off")
         requests, times, unit = written.groups()
-        seconds = {"s": 1, "min": 60, "h": 3600, "d": 86400}[unit] * int(times or 1)
-        return cls(requests=int(requests), per=timedelta(seconds=seconds))
+        return cls(requests=int(requests), per=timedelta(seconds=_UNITS[unit] * int(times or 1)))
 
     def __str__(self) -> str:
-        return f"{self.requests}/{self.per.total_seconds():.0f}s"
+        seconds = self.per.total_seconds()
+        unit = next((unit for unit, size in _UNITS.items() if seconds % size == 0), "s")
+        return f"{self.requests}/{seconds / _UNITS[unit]:g}{unit}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,7 +116,7 @@ def rate(
     ctx: typer.Context,
     campaign: CampaignArgument,
     volume: Annotated[str, typer.Argument(metavar="RATE", help="What a like is worth from then on: 20MB.")],
-    reason: ReasonOption,
+    reason: ReasonOption = "a new rate",
     valid_from: Annotated[str | None, typer.Option("--from", help="From when on; now when left out.")] = None,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from harvester.cli.runtime import JsonOption, new_app, show, show_json
+import typer
+
+from harvester.cli.runtime import DEFAULT_CONFIG, ConfigOption, JsonOption, new_app, open_settings, show, show_json
 from harvester.collect.registry import installed
+from harvester.config import load_settings
 from harvester.connector import Connector, CountsLikes, LikeTime, NamesLikers, Order
 from harvester.report.text import table
 
@@ -16,19 +19,27 @@ def connectors() -> None:
 
 
 @app.command("list")
-def list_(as_json: JsonOption = False) -> None:
-    """List the installed connectors and what their platforms tell.
+def list_(as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """List the installed connectors, what their platforms tell, and how often each may be asked here.
 
     Example: harvester connectors list
     """
-    facts = [_facts(name, connector) for name, connector in installed().items()]
+    settings = open_settings(config) if config.exists() else load_settings(None)
+    facts = [
+        _facts(name, connector, settings.connectors.get(name, {}).get("budget"))
+        for name, connector in installed().items()
+    ]
     if as_json:
         return show_json(facts)
-    rows = table("connector", "tells", "order", "time of a like", "#page", "requests", "URLs")
+    rows = table("connector", "tells", "order", "time of a like", "#page", "requests")
     for one in facts:
-        requests, urls = ", ".join(one.budgets), "\n".join(one.urls)
-        rows.add_row(one.connector, " and ".join(one.tells), one.order, one.time, str(one.page_max), requests, urls)
-    return show(rows)
+        requests = ", ".join(one.budgets)
+        rows.add_row(one.connector, " and ".join(one.tells), one.order, one.time, str(one.page_max), requests)
+    show(rows)
+    for one in facts:
+        for url in one.urls:
+            typer.echo(f"{one.connector}: {url}")
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,7 @@ class ConnectorFacts:
     urls: tuple[str, ...]
 
 
-def _facts(name: str, connector: type[Connector]) -> ConnectorFacts:
+def _facts(name: str, connector: type[Connector], budget: str | None) -> ConnectorFacts:
     can = {"who liked": issubclass(connector, NamesLikers), "how many": issubclass(connector, CountsLikes)}
     return ConnectorFacts(
         connector=name,
@@ -52,6 +63,6 @@ def _facts(name: str, connector: type[Connector]) -> ConnectorFacts:
         order=connector.traits.order,
         time=connector.traits.time,
         page_max=connector.traits.page_max,
-        budgets=tuple(str(budget) for budget in connector.traits.budgets),
+        budgets=(budget,) if budget else tuple(str(declared) for declared in connector.traits.budgets),
         urls=connector.url_forms,
     )
