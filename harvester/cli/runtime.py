@@ -89,9 +89,14 @@ def open_installation(config: Path, running: Runtime) -> Installation:
     return Installation(database=database, settings=settings, master=master, now=running.now, sleep=running.sleep)
 
 
+def plain_console() -> Console:
+    """Open the terminal so that names and links are printed as they are, whatever characters they hold."""
+    return Console(markup=False, emoji=False, highlight=False)
+
+
 def show(content: RenderableType) -> None:
     """Print for a person."""
-    Console(markup=False, emoji=False, highlight=False).print(content)
+    plain_console().print(content)
 
 
 def show_json(value: Any) -> None:

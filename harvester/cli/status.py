@@ -15,6 +15,7 @@ from harvester.cli.runtime import (
     Runtime,
     new_app,
     open_database,
+    plain_console,
     runtime,
     show,
     show_json,
@@ -66,7 +67,7 @@ def _text(views: Sequence[StatusView]) -> RenderableType:
 def _watch(database: Database, campaign: str | None, running: Runtime) -> None:
     """Look again and again; Ctrl-C is how it ends, not an error."""
     pause = Event()
-    with Live(_text(_look(database, campaign, running)), auto_refresh=False) as live:
+    with Live(_text(_look(database, campaign, running)), console=plain_console(), auto_refresh=False) as live:
         try:
             while not pause.wait(_SECONDS_BETWEEN_LOOKS):
                 live.update(_text(_look(database, campaign, running)), refresh=True)

@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from harvester.report.views import EntryView, StatusView
+from harvester.store.models import EntryState
 from harvester.volume import Volume
 
 _UNKNOWN = "–"
-_TAIL_OF_URL = 5
+_TAIL_OF_URL = 4
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 
 
@@ -41,7 +42,7 @@ def status_text(view: StatusView) -> RenderableType:
     zone = ZoneInfo(view.window.timezone)
     start, end = (_local(instant, zone) for instant in (view.window.start, view.window.end))
     heading = Text.assemble((view.campaign, "bold"), f"  {view.state}  {start} to {end} {zone.key}")
-    return Group(heading, _posts(view.entries, zone), *_totals(view), *_notes(view.entries))
+    return Group(heading, _posts(view.entries, zone), *_totals(view), *_notes(view.entries, zone))
 
 
 def outcome_text(outcome: str | None) -> Text:
@@ -61,9 +62,16 @@ def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
             number(entry.gap),
             number(entry.credited),
             f"{sweep.at.astimezone(zone):%m-%d %H:%M}" if sweep else "never",
-            outcome_text(sweep.outcome) if sweep else Text(_UNKNOWN),
+            _state_text(entry),
         )
     return posts
+
+
+def _state_text(entry: EntryView) -> Text:
+    """Write how the last sweep ended, or that there will be no further one."""
+    if entry.state in (EntryState.GONE, EntryState.REMOVED):
+        return Text(entry.state, style="dim")
+    return outcome_text(entry.last_sweep.outcome) if entry.last_sweep else Text(_UNKNOWN)
 
 
 def _totals(view: StatusView) -> Iterable[str]:
@@ -85,12 +93,13 @@ def _totals(view: StatusView) -> Iterable[str]:
         yield f"  waiting for an association: {Volume(max(amounts.pool, 0))}"
 
 
-def _notes(entries: Iterable[EntryView]) -> Iterable[str]:
+def _notes(entries: Iterable[EntryView], zone: ZoneInfo) -> Iterable[str]:
     """Say in words what the table only hints at."""
     for entry in entries:
         sweep = entry.last_sweep
         if sweep and sweep.reason:
-            yield f"  {entry.url}: {sweep.reason}"
+            goes_on = f"; goes on after {_local(entry.next_poll_at, zone)}" if entry.next_poll_at else ""
+            yield f"  {entry.url}: {sweep.reason}{goes_on}"
         elif entry.gap:
             side = "shows more likes than it names" if entry.gap > 0 else "names more likers than it shows"
             yield f"  {entry.url}: the platform {side} ({abs(entry.gap):,}); only named likers are credited"

@@ -117,6 +117,19 @@ def test_why_a_sweep_was_not_complete_is_said(make_status, make_entry) -> None:
     assert f"{URL}: asked for a pause" in shown
 
 
+def test_when_a_paused_sweep_goes_on_is_said_on_the_campaigns_clocks(make_status, make_entry) -> None:
+    sweep = LastSweep(at=AT, outcome=SweepOutcome.PARTIAL, reason="asked for a pause", pages=1, requests=1, new=1)
+
+    shown = written(status_text(make_status(make_entry(last_sweep=sweep, next_poll_at=AT))))
+
+    assert f"{URL}: asked for a pause; goes on after 2027-01-21 21:00" in shown
+
+
+@pytest.mark.parametrize("state", [EntryState.GONE, EntryState.REMOVED])
+def test_a_post_that_is_read_no_more_says_so(make_status, make_entry, state: EntryState) -> None:
+    assert re.search(rf"01-21 21:00 {state}\b", written(status_text(make_status(make_entry(state=state)))))
+
+
 def test_likes_that_do_not_simply_count_are_shown_apart(make_status) -> None:
     likes = Likes(credited=9, uncertain=1, quarantined=2, reversed=3, over_cap=4, baseline=5)
 
