@@ -4,6 +4,7 @@ A sweep is resumed at its cursor while the cursor can be trusted. After that it 
 answered by an empty page, which looks as if everybody had taken back their like.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -107,10 +108,16 @@ def mark_missing(session: Session, entry_id: int, now: datetime) -> datetime:
     return entry.missing_since
 
 
-def held(session: Session, entry_id: int) -> int | None:
-    """Count the likers seen on an entry that have not taken back their like; None when no page was ever read."""
+def held(session: Session, campaign_id: int) -> Mapping[int | None, int]:
+    """Count, per entry, the likers seen that have not taken back their like; an entry never read is left out."""
     total = func.sum(col(Sweep.new) - col(Sweep.unliked) + col(Sweep.returned))
-    return session.exec(select(total).where(Sweep.entry_id == entry_id, Sweep.pages > 0)).one()
+    rows = session.exec(
+        select(Sweep.entry_id, total)
+        .join(Entry, col(Entry.id) == Sweep.entry_id)
+        .where(Entry.campaign_id == campaign_id, Sweep.pages > 0)
+        .group_by(col(Sweep.entry_id))
+    ).all()
+    return {entry: int(number) for entry, number in rows}
 
 
 def _mark_present(session: Session, entry_id: int) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from harvester.books.ledger import Balance, balances, shares
+from harvester.collect.progress import held
 from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts
 from harvester.store.models import (
@@ -183,14 +184,18 @@ def _entries(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
     of_campaign = select(Entry).where(Entry.campaign_id == campaign_id).order_by(col(Entry.id))
     rows = session.exec(of_campaign).all()
     entrants = dict(session.exec(select(Entrant.id, Entrant.name).where(Entrant.campaign_id == campaign_id)).all())
-    held, newest, credited = _held(session, campaign_id), _newest(session, campaign_id), _credited(session, campaign_id)
+    likers, newest, credited = (
+        held(session, campaign_id),
+        _newest(session, campaign_id),
+        _credited(session, campaign_id),
+    )
     return tuple(
-        _entry(row, entrants.get(row.entrant_id), held.get(row.id), newest.get(row.id), credited.get(row.id, 0))
+        _entry(row, entrants.get(row.entrant_id), likers.get(row.id), newest.get(row.id), credited.get(row.id, 0))
         for row in rows
     )
 
 
-def _entry(row: Entry, entrant: str | None, held: int | None, newest: Sweep | None, credited: int) -> EntryView:
+def _entry(row: Entry, entrant: str | None, likers: int | None, newest: Sweep | None, credited: int) -> EntryView:
     return EntryView(
         url=row.pasted_url,
         connector=row.connector,
@@ -198,8 +203,8 @@ def _entry(row: Entry, entrant: str | None, held: int | None, newest: Sweep | No
         entrant=entrant,
         basis=row.basis,
         displayed=row.displayed,
-        held=held,
-        gap=row.displayed - held if row.displayed is not None and held is not None else None,
+        held=likers,
+        gap=row.displayed - likers if row.displayed is not None and likers is not None else None,
         credited=credited,
         state=row.state,
         last_sweep=_last_sweep(newest) if newest else None,
@@ -216,17 +221,6 @@ def _last_sweep(sweep: Sweep) -> LastSweep:
         requests=sweep.requests,
         new=sweep.new,
     )
-
-
-def _held(session: Session, campaign_id: int) -> Mapping[int | None, int]:
-    total = func.sum(col(Sweep.new) - col(Sweep.unliked) + col(Sweep.returned))
-    rows = session.exec(
-        select(Sweep.entry_id, total)
-        .join(Entry, col(Entry.id) == Sweep.entry_id)
-        .where(Entry.campaign_id == campaign_id, Sweep.pages > 0)
-        .group_by(col(Sweep.entry_id))
-    ).all()
-    return {entry: int(number) for entry, number in rows}
 
 
 def _newest(session: Session, campaign_id: int) -> Mapping[int | None, Sweep]:

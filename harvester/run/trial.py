@@ -81,7 +81,7 @@ def _tried(at: Installation, campaign: CampaignFacts, added: AddedPost, result: 
     """Say what a post would earn; the second URL of one post is fine and earns nothing more."""
     with at.database.reading() as session:
         entry = session.exec(select(Entry).where(Entry.pasted_url == added.url)).first()
-        likers = held(session, entry.id) if entry and entry.id else None
+        likers = held(session, campaign.id).get(entry.id) if entry else None
     pasted = recognise(added.url, at.settings)
     outcome, reason = (result.outcome, result.reason) if result else (added.outcome, added.reason)
     if added.same_as:
