@@ -23,10 +23,12 @@ from harvester.connector import (
     Order,
     Page,
     Post,
+    Provenance,
     Traits,
     decode,
     origin_of,
     parse_instant,
+    server_address,
     split_url,
 )
 
@@ -41,11 +43,6 @@ class BlueskySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`appview` is the server that answers: the public one, or one's own."""
 
     appview: str = "https://public.api.bsky.app"
-
-    def __post_init__(self) -> None:
-        parts = split_url(self.appview)
-        if parts is None or parts.path not in ("", "/") or parts.query or parts.fragment:
-            raise ValueError("appview is not a server's address such as https://public.api.bsky.app")
 
 
 class _Actor(msgspec.Struct):
@@ -87,7 +84,9 @@ class Bluesky:
         batch_max=25,
         budgets=(Budget(requests=3000, per=timedelta(minutes=5)),),
         handle_retention=timedelta(days=365),
+        proven_by=(Provenance.RECORDED, Provenance.OFFICIAL, Provenance.HANDWRITTEN),
     )
+    hosts: ClassVar[tuple[str, ...]] = ("bsky.app",)
     url_forms: ClassVar[tuple[str, ...]] = (
         "https://bsky.app/profile/alice.example/post/3k7qmjev5lr2s",
         "https://bsky.app/profile/did:plc:ic6zqvuw5ulmfpjiwnhsr2ns/post/3k7qmjev5lr2s",
@@ -96,7 +95,7 @@ class Bluesky:
     settings_type: ClassVar[type[msgspec.Struct]] = BlueskySettings
 
     def __init__(self, settings: BlueskySettings) -> None:
-        self._appview = origin_of(settings.appview)
+        self._appview = server_address(settings.appview, "appview")
         self.origins: tuple[str, ...] = (self._appview,)
 
     @classmethod

@@ -6,7 +6,7 @@ someone favourited.
 """
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ import httpx
 import msgspec
 
 from harvester.connector import (
+    Bearer,
     Budget,
     ContractBroken,
     Count,
@@ -23,6 +24,7 @@ from harvester.connector import (
     Order,
     Page,
     Post,
+    Provenance,
     Secret,
     Traits,
     decode,
@@ -38,10 +40,7 @@ _POST_PATH = re.compile(
     r"(?P<id>(?=[^/]*[0-9])(?!0[0-9]*/?$)(?![0-9]{9,}[A-Za-z-])[0-9A-Za-z-]{6,36})/?",
     re.ASCII,
 )
-_OTHER_NETWORK = re.compile(
-    r"(?:.+\.)?(?:bsky\.app|t\.me|threads\.net|vk\.ru|(?:facebook|flipboard|instagram|linkedin|medium|pinterest|reddit"
-    r"|snapchat|substack|threads|tiktok|tumblr|twitter|vimeo|vk|x|youtube)\.com)"
-)
+_OTHER_NETWORK = re.compile(r"(?:.+\.)?(?:flipboard|medium|reddit|snapchat|substack)\.com")  # no connector owns these
 
 
 class MastodonSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +75,9 @@ class Mastodon:
         page_max=80,
         budgets=(Budget(requests=300, per=timedelta(minutes=15)),),
         handle_retention=timedelta(days=365),
+        proven_by=(Provenance.RECORDED, Provenance.HANDWRITTEN),
     )
+    hosts: ClassVar[tuple[str, ...]] = ()
     url_forms: ClassVar[tuple[str, ...]] = (
         "https://mastodon.social/@user/109294719267373593",
         "https://mastodon.social/users/user/statuses/109294719267373593",
@@ -129,16 +130,7 @@ class Mastodon:
         """Give a host its own token; over plain http to this machine only: a pasted link must not give it away."""
         token = self._tokens.get(_host(post))
         is_safe = post.origin.startswith("https:") or _host(post).partition(":")[0] in ("localhost", "127.0.0.1")
-        return _Bearer(token) if token and is_safe else None
-
-
-class _Bearer(httpx.Auth):
-    def __init__(self, token: Secret) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        yield request
+        return Bearer(token) if token and is_safe else None
 
 
 def _count(status: _Status) -> Count:

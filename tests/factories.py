@@ -66,6 +66,7 @@ class FakePlatform:
     """
 
     name: ClassVar[str] = "fake"
+    hosts: ClassVar[tuple[str, ...]] = ()
     url_forms: ClassVar[tuple[str, ...]] = ("fake://post",)
     settings_type: ClassVar[type[msgspec.Struct]] = NoSettings
     origins: ClassVar[tuple[str, ...]] = ()

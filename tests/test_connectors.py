@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import pytest
 
-from harvester.collect.registry import installed
+from harvester.collect.registry import claims_on, installed
 from harvester.connector import (
     Connector,
     Count,
@@ -110,7 +110,7 @@ def test_the_requests_made_are_the_recorded_ones(kind: type[Connector], recordin
 
 @each_scenario
 def test_every_form_of_a_url_is_one_post_of_one_connector(kind: type[Connector], recording: Recording) -> None:
-    claims = {url: [known.name for known in installed().values() if known.recognise(url)] for url in recording.urls}
+    claims = {url: [post.platform for post in claims_on(url)] for url in recording.urls}
     posts = [recognise(kind, url) for url in recording.urls]
     assert claims == {url: [kind.name] for url in recording.urls}
     assert len({(post.realm, post.native_id) for post in posts}) == 1
@@ -120,7 +120,7 @@ def test_every_form_of_a_url_is_one_post_of_one_connector(kind: type[Connector],
 @each_connector
 def test_every_form_shown_to_people_is_recognised_by_its_connector_alone(kind: type[Connector]) -> None:
     for url in kind.url_forms:
-        assert [known.name for known in installed().values() if known.recognise(url)] == [kind.name]
+        assert [post.platform for post in claims_on(url)] == [kind.name]
 
 
 STATUS = "109294719267373593"
@@ -189,7 +189,7 @@ RECORD = "3k7qmjev5lr2s"
     ],
 )
 def test_a_url_that_only_looks_like_a_post_is_nobodys(url: str) -> None:
-    assert [known.name for known in installed().values() if known.recognise(url)] == []
+    assert claims_on(url) == []
 
 
 NASTY: tuple[Any, ...] = (

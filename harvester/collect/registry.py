@@ -3,7 +3,7 @@
 Connectors are found through the entry-point group `harvester.connectors`; the core knows none of them by name.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from harvester.collect.guard import refuse_private_url
-from harvester.collect.http import PoliteClient, PoliteSession
+from harvester.collect.http import PoliteClient, PoliteSession, says_nothing
 from harvester.config import Settings
-from harvester.connector import Budget, Connector, Post, Secret
+from harvester.connector import Budget, Connector, ExplainsAnswers, Post, Secret, WantsGrant, needs_of, on_hosts
 from harvester.errors import ConfigError, UsageError
 from harvester.store.installation import Installation
 
@@ -52,15 +52,32 @@ def find(name: str) -> type[Connector]:
 
 def recognise(url: str, settings: Settings) -> Post:
     """Say which post a pasted URL means; `UsageError` when no connector knows it or its server is private."""
-    found = [post for connector in installed().values() if (post := connector.recognise(url.strip()))]
+    found = claims_on(url)
     if not found:
-        forms = "; ".join(f"{name}: {', '.join(connector.url_forms)}" for name, connector in installed().items())
-        raise UsageError(f"no connector knows the URL {url!r}. Installed, with what their URLs look like: {forms}")
+        raise UsageError(_unknown(url))
     if len(found) > 1:
         raise UsageError(f"several connectors claim {url!r}: {', '.join(post.platform for post in found)}")
     if not settings.http.allow_private_hosts:
         refuse_private_url(url.strip())
     return found[0]
+
+
+def claims_on(url: str) -> Sequence[Post]:
+    """Say what every connector that may read a link takes it for: the owners of its site, or where none is, all."""
+    return [post for one in _owners(url) or installed().values() if (post := one.recognise(url.strip()))]
+
+
+def _owners(url: str) -> Sequence[type[Connector]]:
+    return [one for one in installed().values() if on_hosts(url, one.hosts)]
+
+
+def _unknown(url: str) -> str:
+    """Say what the links of that site look like, or how to see those of all."""
+    owners = _owners(url)
+    if not owners:
+        return f"no connector knows the URL {url!r}: 'harvester connectors list' shows what links can be read"
+    forms = ", ".join(form for one in owners for form in one.url_forms)
+    return f"the {owners[0].name} connector does not know the URL {url!r}: a post's link looks like {forms}"
 
 
 def open_platforms(at: Installation, names: Iterable[str], stack: ExitStack) -> Mapping[str, Platform]:
@@ -77,13 +94,27 @@ def open_platform(at: Installation, name: str) -> Platform:
     section = {key: _from_environment(value) for key, value in at.settings.connectors.get(name, {}).items()}
     budget = section.pop("budget", None)
     try:
-        connector = connector_type(
-            msgspec.convert(section, connector_type.settings_type, strict=False, dec_hook=_read_secret)
-        )
+        settings = msgspec.convert(section, connector_type.settings_type, strict=False, dec_hook=_read_secret)
+        connector = connector_type(settings)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigError(f"connectors.{name}: {error}") from error
-    budgets = connector.traits.budgets if budget is None else _declared(name, str(budget))
-    return Platform(connector, PoliteClient(at.settings.http, budgets=budgets, now=at.now, sleep=at.sleep))
+    client = PoliteClient(
+        at.settings.http,
+        budgets=connector.traits.budgets if budget is None else _declared(name, str(budget)),
+        explain=connector.explain if isinstance(connector, ExplainsAnswers) else says_nothing,
+        remedy=_remedy(connector),
+        now=at.now,
+        sleep=at.sleep,
+    )
+    return Platform(connector, client)
+
+
+def _remedy(connector: Connector) -> str:
+    """Say what a person can do about a credential that is missing or no longer accepted."""
+    if isinstance(connector, WantsGrant):
+        return f"run 'harvester connectors login {connector.name}'"
+    secrets = list(needs_of(connector.settings_type))
+    return f"see connectors.{connector.name}.{secrets[0]} in 'harvester doctor'" if secrets else ""
 
 
 def check_settings(settings: Settings) -> None:

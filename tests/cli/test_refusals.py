@@ -23,12 +23,19 @@ def changed(arguments: tuple[str, ...], old: str, new: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("command", [("post", "add", "afcon"), ("try",)])
-def test_an_unknown_url_is_answered_with_the_connectors_and_their_urls(contest, refused: Refused, command) -> None:
+def test_an_unknown_url_is_answered_with_where_the_known_ones_are_listed(contest, refused: Refused, command) -> None:
     line = refused(*command, "https://friendster.example/42")
 
     assert "no connector knows the URL 'https://friendster.example/42'" in line
-    for name, connector in installed().items():
-        assert f"{name}: {', '.join(connector.url_forms)}" in line
+    assert "harvester connectors list" in line
+
+
+@pytest.mark.parametrize("command", [("post", "add", "afcon"), ("try",)])
+def test_a_link_to_a_known_site_that_is_no_post_is_answered_with_that_sites_forms(contest, refused, command) -> None:
+    line = refused(*command, "https://bsky.app/profile/alice.example")
+
+    assert "the bluesky connector does not know the URL" in line
+    assert ", ".join(installed()["bluesky"].url_forms) in line
 
 
 def test_nothing_is_added_when_one_of_the_urls_is_unknown(contest, platform, publish, refused: Refused) -> None:

@@ -15,9 +15,20 @@ from typing import Any, Literal, TypeVar
 import httpx
 import msgspec
 
-from harvester.collect.http import PoliteClient, PoliteSession
+from harvester.collect.http import PoliteClient, PoliteSession, says_nothing
 from harvester.config import HttpSettings
-from harvester.connector import Connector, Count, CountsLikes, Like, LocatesPosts, NamesLikers, Outcome, Post, Secret
+from harvester.connector import (
+    Connector,
+    Count,
+    CountsLikes,
+    ExplainsAnswers,
+    Like,
+    LocatesPosts,
+    NamesLikers,
+    Outcome,
+    Post,
+    Secret,
+)
 
 FOLDER = Path(__file__).parents[1] / "recordings"
 TOKEN = "REDACTED"  # how a recording writes every secret
@@ -35,9 +46,10 @@ class Source(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
-    method: Literal["GET"]
+    method: Literal["GET", "POST"]
     url: str
     headers: dict[str, str] = {}
+    json: Any = None
 
 
 class Response(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,7 +107,8 @@ def always(body: object, **headers: str) -> Answer:
 def session(connector: Connector, post: Post, answer: Answer, page_size: int | None = None) -> Iterator[PoliteSession]:
     """Open the real client on a platform that is one function; it tries once and never sleeps."""
     transport = httpx.MockTransport(answer)
-    with PoliteClient(HttpSettings(attempts=1), sleep=_never, transport=transport) as client:
+    explain = connector.explain if isinstance(connector, ExplainsAnswers) else says_nothing
+    with PoliteClient(HttpSettings(attempts=1), explain=explain, sleep=_never, transport=transport) as client:
         yield client.session({post.origin, *connector.origins} - {""}, page_size or connector.traits.page_max)
 
 
@@ -107,13 +120,17 @@ class Tape:
     made: list[tuple[object, ...]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.made.append(_facts(request.method, request.url, request.headers.get("authorization")))
+        body = json.loads(request.content) if request.content else None
+        self.made.append(_facts(request.method, request.url, request.headers.get("authorization"), body))
         return self.exchanges[len(self.made) - 1].response.answer()
 
     @property
     def recorded(self) -> list[tuple[object, ...]]:
         requests = [exchange.request for exchange in self.exchanges]
-        return [_facts(asked.method, httpx.URL(asked.url), asked.headers.get("authorization")) for asked in requests]
+        return [
+            _facts(asked.method, httpx.URL(asked.url), asked.headers.get("authorization"), asked.json)
+            for asked in requests
+        ]
 
 
 @dataclass
@@ -161,9 +178,9 @@ def _all_likes(connector: NamesLikers, http: PoliteSession, post: Post) -> Itera
         yield from page.likes
 
 
-def _facts(method: str, url: httpx.URL, authorization: str | None) -> tuple[object, ...]:
+def _facts(method: str, url: httpx.URL, authorization: str | None, body: Any) -> tuple[object, ...]:
     """Say what makes two requests the same one, whatever the order of the query."""
-    return method, url.scheme, url.netloc, url.path, tuple(sorted(url.params.multi_items())), authorization
+    return method, url.scheme, url.netloc, url.path, tuple(sorted(url.params.multi_items())), authorization, body
 
 
 def _never(seconds: float) -> None:
