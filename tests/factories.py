@@ -31,7 +31,8 @@ from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
 from harvester.report.views import EntryView, StatusView, status_of
 from harvester.store.database import Database
 from harvester.store.keys import CampaignKey, MasterKey
-from harvester.store.models import Entry, Keeps, SweepOutcome, UniquePer
+from harvester.store.kinds import Keeps, SweepOutcome, UniquePer
+from harvester.store.models import Entry
 from harvester.volume import Volume
 
 KICK_OFF = datetime(2027, 1, 21, 20, tzinfo=UTC)

@@ -62,13 +62,13 @@ def test_every_other_cursor_is_kept(cursor: str | None) -> None:
     assert Page(likes=(), cursor=cursor).cursor == cursor
 
 
-@pytest.mark.parametrize("likes", [-1, 2**63])
+@pytest.mark.parametrize("likes", [-1, 2**31])
 def test_a_number_no_post_can_have_is_a_broken_contract(likes: int) -> None:
     with pytest.raises(ContractBroken, match="a number of likes that no post can have"):
         Count(native_id="1", likes=likes)
 
 
-@pytest.mark.parametrize("likes", [None, 0, 2**63 - 1])
+@pytest.mark.parametrize("likes", [None, 0, 2**31 - 1])
 def test_hidden_none_and_many_likes_are_counts(likes: int | None) -> None:
     assert Count(native_id="1", likes=likes).likes == likes
 

@@ -20,7 +20,8 @@ from harvester.books.ledger import CampaignAccounts, Credit, credit_likes, credi
 from harvester.books.rules import Circumstances, RateVersion, Rules, instant_of, judge
 from harvester.errors import StoreError
 from harvester.store.database import insert_new
-from harvester.store.models import Observation, Supporter, Sweep, UniquePer, Verdict
+from harvester.store.kinds import UniquePer, Verdict
+from harvester.store.models import Observation, Supporter, Sweep
 
 EARNS = (Verdict.CREDITED, Verdict.UNCERTAIN)
 

@@ -14,7 +14,8 @@ from sqlalchemy import func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from harvester.errors import UsageError
-from harvester.store.models import Account, AccountKind, Allocation, Association, Campaign, Transfer
+from harvester.store.kinds import AccountKind
+from harvester.store.models import Account, Allocation, Association, Campaign, Transfer
 from harvester.volume import Volume, split
 
 WHOLE_PPM = 1_000_000

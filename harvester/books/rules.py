@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from harvester.connector import LikeTime
-from harvester.store.models import Keeps, UniquePer, Verdict
+from harvester.store.kinds import Keeps, UniquePer, Verdict
 from harvester.volume import Volume
 
 

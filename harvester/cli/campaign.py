@@ -32,7 +32,7 @@ from harvester.contest.load import load_contest, read_contest
 from harvester.contest.times import find_zone, read_time, write_time
 from harvester.report.text import table
 from harvester.run.poll import overall
-from harvester.store.models import Keeps, UniquePer
+from harvester.store.kinds import Keeps, UniquePer
 from harvester.volume import Volume
 
 app = new_app("Contests: add, list, show, rate, load.")

@@ -22,7 +22,7 @@ from harvester.cli.runtime import (
 from harvester.contest.campaigns import find_campaign, list_campaigns
 from harvester.report.text import number, outcome_text, table
 from harvester.run.poll import EntryResult, overall, poll
-from harvester.store.models import SweepOutcome
+from harvester.store.kinds import SweepOutcome
 
 app = new_app()
 

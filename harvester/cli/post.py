@@ -19,6 +19,7 @@ from harvester.cli.runtime import (
     show_json,
 )
 from harvester.collect.registry import recognise
+from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts, find_campaign
 from harvester.contest.entries import AddedPost, NewEntry, add_posts, remove_entry
 from harvester.contest.times import read_time, write_time
@@ -26,7 +27,7 @@ from harvester.errors import UsageError
 from harvester.report.text import number, outcome_text, table
 from harvester.report.views import status_of
 from harvester.run.poll import overall
-from harvester.store.models import SweepOutcome
+from harvester.store.kinds import SweepOutcome
 
 app = new_app("Posts of a contest: add, list, remove.")
 
@@ -37,6 +38,10 @@ def add(
     campaign: CampaignArgument,
     urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Links to posts, as copied from the browser.")],
     entrant: Annotated[str | None, typer.Option(help="The contestant whose posts these are.")] = None,
+    basis: Annotated[
+        Basis | None,
+        typer.Option(help="Credit the likers who are named, or the number shown; the platform's best when omitted."),
+    ] = None,
     published: Annotated[
         str | None, typer.Option(help="When they were published, if the platform does not say.")
     ] = None,
@@ -56,7 +61,8 @@ def add(
         found = find_campaign(session, campaign)
     stated = read_time(published, found.zone) if published else None
     wanted = [
-        NewEntry(pasted_url=url, entrant=entrant, published_at=stated, credit_existing=credit_existing) for url in urls
+        NewEntry(pasted_url=url, entrant=entrant, basis=basis, published_at=stated, credit_existing=credit_existing)
+        for url in urls
     ]
     added = add_posts(at, found, wanted)
     if as_json:
@@ -79,10 +85,12 @@ def list_(
         entries = status_of(session, find_campaign(session, campaign), runtime(ctx).now()).entries
     if as_json:
         return show_json(entries)
-    rows = table("post", "platform", "id", "contestant", "state", "#credited", "last sweep")
+    rows = table("post", "platform", "id", "contestant", "state", "by", "#credited", "last sweep")
     for one in entries:
         swept = outcome_text(one.last_sweep.outcome) if one.last_sweep else "never"
-        rows.add_row(one.url, one.connector, one.post_id, one.entrant or "–", one.state, number(one.credited), swept)
+        rows.add_row(
+            one.url, one.connector, one.post_id, one.entrant or "–", one.state, one.basis, number(one.credited), swept
+        )
     return show(rows)
 
 
@@ -111,7 +119,8 @@ def _say(one: AddedPost, campaign: CampaignFacts) -> None:
         return typer.echo(f"harvester: not added: {one.url}: {one.reason}", err=True)
     shows = f"{one.displayed:,} likes shown" if one.displayed is not None else "likes not shown"
     since = f"published {write_time(one.published_at, campaign.zone)}" if one.published_at else "publication unknown"
-    typer.echo(f"added: {one.url}: {since}, {shows}")
+    how = ", credited by that number: the likers stay unknown" if one.basis is Basis.COUNT else ""
+    typer.echo(f"added: {one.url}: {since}, {shows}{how}")
     if one.reason:
         typer.echo(f"  it could not be read now ({one.reason}); the next poll tries again")
     if one.is_older_than_window:

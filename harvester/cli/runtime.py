@@ -19,7 +19,7 @@ from harvester.contest.campaigns import list_campaigns
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
-from harvester.store.models import SweepOutcome
+from harvester.store.kinds import SweepOutcome
 
 DEFAULT_CONFIG = Path("config.toml")
 EXIT_CODES = {SweepOutcome.COMPLETE: 0, SweepOutcome.PARTIAL: 3, SweepOutcome.FAILED: 1}

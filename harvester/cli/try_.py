@@ -63,4 +63,4 @@ def _show(trial: Trial) -> None:
         shown = (number(one.displayed), number(one.held), number(one.gap))
         rows.add_row(one.url, *shown, earns, outcome_text(one.outcome), one.reason or "")
     show(rows)
-    typer.echo(f"{trial.likes:,} distinct likers would earn {Volume(trial.bytes)}")
+    typer.echo(f"{trial.likes:,} likes would earn {Volume(trial.bytes)}")

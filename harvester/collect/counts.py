@@ -1,4 +1,6 @@
-"""Reading the number a platform shows for a post, and whether the post is there at all."""
+"""Reading the numbers a platform shows for posts, and whether the posts are there at all."""
+
+from collections.abc import Mapping, Sequence
 
 from harvester.collect.http import PoliteSession
 from harvester.connector import Connector, Count, CountsLikes, LocatesPosts, Missing, Post
@@ -8,10 +10,16 @@ def read_count(connector: Connector, http: PoliteSession, post: Post) -> Count |
     """Read a post's count now; None where the platform never says, `Missing` where it leaves the post out."""
     if not isinstance(connector, CountsLikes):
         return None
-    for count in connector.fetch_counts(http, (post,)):
-        if count.native_id == post.native_id:
-            return count
-    raise Missing("the platform does not show this post")
+    found = read_counts(connector, http, [post]).get(post.native_id)
+    if found is None:
+        raise Missing("the platform does not show this post")
+    return found
+
+
+def read_counts(connector: Connector, http: PoliteSession, posts: Sequence[Post]) -> Mapping[str, Count]:
+    """Read several counts in one request, by native id; a post that is gone is left out."""
+    assert isinstance(connector, CountsLikes)
+    return {count.native_id: count for count in connector.fetch_counts(http, posts)}
 
 
 def locate(connector: Connector, http: PoliteSession, post: Post) -> Post:

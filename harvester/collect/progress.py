@@ -12,8 +12,10 @@ from typing import Any
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
+from harvester.books.counts import Shown, keep_reading
 from harvester.connector import Count, Order, Traits
-from harvester.store.models import Entry, EntryState, Observation, Sweep, SweepOutcome
+from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.models import Entry, Observation, Sweep
 
 TIME_UNTIL_GONE = timedelta(hours=24)
 _ABSENCES_OF_AN_UNLIKE = 2
@@ -75,11 +77,15 @@ def begin_pass(session: Session, sweep_id: int, number: int) -> None:
     session.exec(update(Sweep).where(col(Sweep.id) == sweep_id).values(pass_number=number, cursor=None))
 
 
-def note_count(session: Session, entry_id: int, sweep_id: int, count: Count | None, *, column: str) -> None:
+def note_count(session: Session, entry_id: int, shown: Shown, *, column: str) -> None:
     """Store the number the platform shows, before or after the walk; a post it shows is not missing."""
-    if count is None:
-        return
-    session.exec(update(Sweep).where(col(Sweep.id) == sweep_id).values({column: count.likes}))
+    session.exec(update(Sweep).where(col(Sweep.id) == shown.sweep_id).values({column: shown.count.likes}))
+    keep_reading(session, entry_id, shown)
+    mark_shown(session, entry_id, shown.count)
+
+
+def mark_shown(session: Session, entry_id: int, count: Count) -> None:
+    """Put what the platform shows now beside the entry: it is there."""
     entry = session.get_one(Entry, entry_id)
     entry.displayed = count.likes
     entry.published_at = entry.published_at or count.published_at
@@ -98,14 +104,15 @@ def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: 
         sweep.unliked += _mark_absences(session, sweep)
 
 
-def mark_missing(session: Session, entry_id: int, now: datetime) -> datetime:
-    """The platform does not show the post; only a whole day of that closes the entry. Give since when."""
+def missing(session: Session, entry_id: int, reason: str, now: datetime) -> Ending:
+    """End a sweep of a post that its platform does not show; only a whole day of that closes the entry."""
     entry = session.get_one(Entry, entry_id)
     entry.missing_since = entry.missing_since or now
     is_over = now - entry.missing_since >= TIME_UNTIL_GONE
     if entry.state is not EntryState.REMOVED:
         entry.state = EntryState.GONE if is_over else EntryState.MISSING
-    return entry.missing_since
+    reason = f"{reason}; missing since {entry.missing_since:%Y-%m-%d %H:%M} UTC"
+    return Ending(outcome=SweepOutcome.FAILED, reason=reason)
 
 
 def held(session: Session, campaign_id: int) -> Mapping[int | None, int]:

@@ -29,9 +29,9 @@ class Platform:
     connector: Connector
     client: PoliteClient
 
-    def session(self, post: Post, page_size: int | None = None) -> PoliteSession:
-        """Open the client for one post: it reaches the post's server and the connector's own, nothing else."""
-        origins = {post.origin, *self.connector.origins} - {""}
+    def session(self, *posts: Post, page_size: int | None = None) -> PoliteSession:
+        """Open the client for some posts: it reaches their servers and the connector's own, nothing else."""
+        origins = {*(post.origin for post in posts), *self.connector.origins} - {""}
         return self.client.session(origins, page_size or self.connector.traits.page_max)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
+from harvester.books.counts import Shown
 from harvester.books.credit import Desk, LeaseLostError, PageSlip, Sighting, record_page, were_all_known
 from harvester.books.rules import Circumstances
 from harvester.clock import Now
@@ -32,12 +33,13 @@ from harvester.connector import (
 )
 from harvester.store.database import Database
 from harvester.store.keys import CampaignKey
-from harvester.store.models import SweepOutcome
+from harvester.store.kinds import SweepOutcome
 
 _PAGE_SIZES = (1.0, 0.7, 0.45)
 """The first pass and the two a gap earns, in parts of the platform's largest page: other boundaries, other losses."""
 
 _MOST_EMPTY_PAGES = 100
+_CAPPED = "capped: the platform names no more likers than these, whatever it counts"
 log = logging.getLogger(__name__)
 
 
@@ -112,13 +114,13 @@ class _Walk:
         self._job = job
         self._at = progress
         self._published_at = job.published_at
-        self._http = job.platform.session(job.post, self._page_size())
+        self._http = job.platform.session(job.post, page_size=self._page_size())
 
     def run(self) -> Ending:
         """Walk to the end of the list or to the first thing that stops the walk."""
         try:
             self._walk()
-            ending = Ending(outcome=SweepOutcome.COMPLETE)
+            ending = Ending(outcome=SweepOutcome.COMPLETE, reason=_CAPPED if self._is_capped() else None)
         except LeaseLostError as error:
             return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
         except Throttled as pause:
@@ -205,15 +207,24 @@ class _Walk:
     def _read_count(self, column: str) -> Count | None:
         """Read and store the number the platform shows; a post that it shows is not missing."""
         count = read_count(self._job.platform.connector, self._http, self._job.post)
-        self._published_at = self._published_at or (count.published_at if count else None)
+        if count is None:
+            return None
+        self._published_at = self._published_at or count.published_at
+        shown = Shown(sweep_id=self._at.sweep_id, count=count, read_at=self._job.now())
         with self._job.database.writing() as session:
-            record.note_count(session, self._job.entry_id, self._at.sweep_id, count, column=column)
+            record.note_count(session, self._job.entry_id, shown, column=column)
         return count
 
     def _earns_another_pass(self, displayed: int | None) -> bool:
         """A full list shorter than the count is walked again, unless the last full sweep already stayed as short."""
         shortfall = (displayed or 0) - self._at.listed
-        return self._at.is_full and shortfall > self._at.known_shortfall and self._at.pass_number < len(_PAGE_SIZES)
+        may_be_lost = self._at.is_full and not self._is_capped() and shortfall > self._at.known_shortfall
+        return may_be_lost and self._at.pass_number < len(_PAGE_SIZES)
+
+    def _is_capped(self) -> bool:
+        """Tell whether the platform listed as many likers as it ever does: the others are not lost, but never named."""
+        limit = self._job.platform.connector.traits.depth_limit
+        return limit is not None and self._at.listed >= limit
 
     def _begin_next_pass(self) -> None:
         number = self._at.pass_number + 1
@@ -227,5 +238,4 @@ class _Walk:
 
     def _note_missing(self, reason: str) -> Ending:
         with self._job.database.writing() as session:
-            since = record.mark_missing(session, self._job.entry_id, self._job.now())
-        return Ending(outcome=SweepOutcome.FAILED, reason=f"{reason}; missing since {since:%Y-%m-%d %H:%M} UTC")
+            return record.missing(session, self._job.entry_id, reason, self._job.now())

@@ -7,6 +7,8 @@ from harvester.connector.outcomes import ContractBroken
 from harvester.connector.reading import origin_of
 
 LONGEST_CURSOR = 4096
+MOST_LIKES = 2**31
+"""More than any post has ever had; a larger number is a mistake, not a crowd."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,5 +67,5 @@ class Count:
     published_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        if self.likes is not None and not 0 <= self.likes < 2**63:
+        if self.likes is not None and not 0 <= self.likes < MOST_LIKES:
             raise ContractBroken("a number of likes that no post can have")

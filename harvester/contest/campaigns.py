@@ -12,7 +12,8 @@ from harvester.books.rules import RateVersion, Rules
 from harvester.contest.times import write_time
 from harvester.errors import UsageError
 from harvester.store.keys import MasterKey
-from harvester.store.models import Campaign, Keeps, Rate, UniquePer
+from harvester.store.kinds import Keeps, UniquePer
+from harvester.store.models import Campaign, Rate
 from harvester.volume import Volume
 
 DEFAULT_RATE = Volume(10_000_000)

@@ -7,21 +7,39 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
+from harvester.books.credit import Desk
+from harvester.books.ledger import campaign_accounts
 from harvester.collect.counts import locate, read_count
+from harvester.collect.readings import book_count
 from harvester.collect.registry import Platform, open_platforms, recognise
-from harvester.connector import Basis, Count, Missing, NamesLikers, Outcome, Post
+from harvester.connector import (
+    Basis,
+    Connector,
+    Count,
+    CountsLikes,
+    Missing,
+    NamesLikers,
+    Outcome,
+    Post,
+    default_basis,
+)
 from harvester.contest.campaigns import CampaignFacts, check_reason
 from harvester.errors import UsageError
 from harvester.store.installation import Installation
-from harvester.store.models import Entrant, Entry, EntryState, SweepOutcome
+from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.models import Entrant, Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEntry:
-    """A post as a person adds it; `published_at` and the reason in `credit_existing` are what that person states."""
+    """A post as a person adds it; `published_at` and the reason in `credit_existing` are what that person states.
+
+    `basis` is what it is to be credited by; None leaves that to what its platform tells.
+    """
 
     pasted_url: str
     entrant: str | None = None
+    basis: Basis | None = None
     published_at: datetime | None = None
     credit_existing: str | None = None
 
@@ -58,6 +76,7 @@ class AddedPost:
     outcome: SweepOutcome
     reason: str | None = None
     same_as: str | None = None
+    basis: Basis | None = None
     displayed: int | None = None
     published_at: datetime | None = None
     is_older_than_window: bool = False
@@ -73,9 +92,12 @@ def add_posts(at: Installation, campaign: CampaignFacts, wanted: Sequence[NewEnt
 
 def _add_post(at: Installation, campaign: CampaignFacts, new: NewEntry, platform: Platform, post: Post) -> AddedPost:
     try:
+        basis = basis_of(platform.connector, new.basis)
         found = look_up(platform, post)
         with at.database.writing() as session:
-            entry = add_entry(session, campaign, new, found, now=at.now())
+            entry = add_entry(session, campaign, new, found, basis, now=at.now())
+            if found.count and entry.basis is Basis.COUNT:
+                _book_first_number(session, campaign, entry, found.count, at.now())
     except AlreadyEnteredError as error:
         return AddedPost(url=new.pasted_url, outcome=SweepOutcome.FAILED, reason=str(error), same_as=error.url)
     except (Outcome, UsageError) as error:
@@ -85,16 +107,24 @@ def _add_post(at: Installation, campaign: CampaignFacts, new: NewEntry, platform
         url=new.pasted_url,
         outcome=SweepOutcome.COMPLETE,
         reason=found.doubt,
+        basis=entry.basis,
         displayed=entry.displayed,
         published_at=entry.published_at,
         is_older_than_window=may_be_older and entry.credit_existing is None,
     )
 
 
+def basis_of(connector: Connector, wanted: Basis | None) -> Basis:
+    """Say what a post there is credited by; `UsageError` when its platform cannot tell what is wanted."""
+    if wanted is Basis.IDENTITY and not isinstance(connector, NamesLikers):
+        raise UsageError(f"{connector.name} does not say who liked: its posts can only be counted (--basis count)")
+    if wanted is Basis.COUNT and not isinstance(connector, CountsLikes):
+        raise UsageError(f"{connector.name} does not count likes: its posts are credited by likers (--basis identity)")
+    return wanted or default_basis(connector)
+
+
 def look_up(platform: Platform, post: Post) -> LocatedPost:
     """Find a post's id and read it once; raise `Missing` for one that is gone, and any outcome that leaves no id."""
-    if not isinstance(platform.connector, NamesLikers):
-        raise UsageError(f"{post.platform} only counts likes; entries need a platform that names the likers")
     http = platform.session(post)
     located = locate(platform.connector, http, post)
     try:
@@ -105,8 +135,10 @@ def look_up(platform: Platform, post: Post) -> LocatedPost:
         return LocatedPost(post=located, count=None, doubt=str(error))
 
 
-def add_entry(session: Session, campaign: CampaignFacts, new: NewEntry, found: LocatedPost, *, now: datetime) -> Entry:
-    """Put a post into a campaign; one that was removed comes back."""
+def add_entry(
+    session: Session, campaign: CampaignFacts, new: NewEntry, found: LocatedPost, basis: Basis, *, now: datetime
+) -> Entry:
+    """Put a post into a campaign; one that was removed comes back, on the basis it had: its credits rest on that."""
     entry = _find(session, campaign.id, found.post)
     if entry is not None and entry.state is not EntryState.REMOVED:
         raise AlreadyEnteredError(campaign, entry)
@@ -118,7 +150,7 @@ def add_entry(session: Session, campaign: CampaignFacts, new: NewEntry, found: L
             native_id=found.post.native_id,
             url=found.post.url,
             pasted_url=new.pasted_url,
-            basis=Basis.IDENTITY,
+            basis=basis,
             added_at=now,
         )
     entry.state = EntryState.OPEN
@@ -129,6 +161,14 @@ def add_entry(session: Session, campaign: CampaignFacts, new: NewEntry, found: L
     session.add(entry)
     session.flush()
     return entry
+
+
+def _book_first_number(session: Session, campaign: CampaignFacts, entry: Entry, count: Count, at: datetime) -> None:
+    """Keep the number that the post has when it is added: of an older post, that is the baseline."""
+    assert entry.id is not None
+    accounts = campaign_accounts(session, campaign.id)
+    desk = Desk(entry_id=entry.id, accounts=accounts, rules=campaign.rules, seal=None, handles_expire_at=at)
+    book_count(session, desk, count, at, requests=1, credits_existing=entry.credit_existing is not None)
 
 
 def has_entry(session: Session, campaign: CampaignFacts, url: str) -> bool:

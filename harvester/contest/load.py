@@ -13,6 +13,7 @@ import msgspec
 from sqlmodel import Session
 
 from harvester.collect.registry import recognise
+from harvester.connector import Basis
 from harvester.contest.associations import (
     AssociationFacts,
     add_association,
@@ -34,7 +35,7 @@ from harvester.contest.entries import AddedPost, NewEntry, add_posts, find_or_ad
 from harvester.contest.times import find_zone, read_time
 from harvester.errors import UsageError
 from harvester.store.installation import Installation
-from harvester.store.models import Keeps, SweepOutcome, UniquePer
+from harvester.store.kinds import Keeps, SweepOutcome, UniquePer
 from harvester.volume import Volume
 
 
@@ -69,6 +70,7 @@ class PostTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
 
     url: str
     entrant: str | None = None
+    basis: Basis | None = None
     published: str | None = None
     credit_existing: str | None = None
 
@@ -200,6 +202,7 @@ def _new_entry(table: PostTable, zone: ZoneInfo) -> NewEntry:
     return NewEntry(
         pasted_url=table.url,
         entrant=table.entrant,
+        basis=table.basis,
         published_at=read_time(table.published, zone) if table.published else None,
         credit_existing=table.credit_existing,
     )

@@ -8,7 +8,8 @@ from sqlmodel import Session, col, select
 
 from harvester.contest.campaigns import CampaignFacts, check_reason
 from harvester.errors import UsageError
-from harvester.store.models import Account, AccountKind, Entrant, Entry, Transfer, Winner
+from harvester.store.kinds import AccountKind
+from harvester.store.models import Account, Entrant, Entry, Transfer, Winner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What people read in a terminal: tables made from the views."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -9,11 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harvester.connector import Basis
 from harvester.report.views import EntryView, StatusView
-from harvester.store.models import EntryState
+from harvester.store.kinds import EntryState
 from harvester.volume import Volume
 
 _UNKNOWN = "–"
+_ONLY_COUNTED = "counted"
 _TAIL_OF_URL = 4
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 
@@ -58,7 +60,7 @@ def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
             post_name(entry.connector, entry.url),
             entry.entrant or _UNKNOWN,
             number(entry.displayed),
-            number(entry.held),
+            _ONLY_COUNTED if entry.basis is Basis.COUNT else number(entry.held),
             number(entry.gap),
             number(entry.credited),
             f"{sweep.at.astimezone(zone):%m-%d %H:%M}" if sweep else "never",
@@ -77,6 +79,7 @@ def _state_text(entry: EntryView) -> Text:
 def _totals(view: StatusView) -> Iterable[str]:
     likes, amounts = view.likes, view.bytes
     yield f"{likes.credited:,} likes credited: {Volume(amounts.credited)} (a like is {Volume(view.rate_bytes)} now)"
+    yield from _coverage(view.entries)
     apart = {
         "seen across the end, counted": likes.uncertain,
         "before the contest, not counted": likes.baseline,
@@ -91,6 +94,14 @@ def _totals(view: StatusView) -> Iterable[str]:
         yield f"  {one.association}: {Volume(max(one.pledged_bytes, 0))} ({one.share * 100:g}%)"
     if amounts.pool:
         yield f"  waiting for an association: {Volume(max(amounts.pool, 0))}"
+
+
+def _coverage(entries: Sequence[EntryView]) -> Iterable[str]:
+    """Say how much of the credit rests on people who are named, and how much on the platforms' own numbers."""
+    of = {basis: sum(entry.credited for entry in entries if entry.basis is basis) for basis in Basis}
+    if of[Basis.COUNT]:
+        named = of[Basis.IDENTITY] / sum(of.values())
+        yield f"  {of[Basis.IDENTITY]:,} of them by named likers (coverage {named:.0%}), the others only counted"
 
 
 def _notes(entries: Iterable[EntryView], zone: ZoneInfo) -> Iterable[str]:

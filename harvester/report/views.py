@@ -12,17 +12,8 @@ from harvester.books.ledger import Balance, balances, shares
 from harvester.collect.progress import held
 from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts
-from harvester.store.models import (
-    Account,
-    AccountKind,
-    Association,
-    Entrant,
-    Entry,
-    EntryState,
-    Sweep,
-    SweepOutcome,
-    Transfer,
-)
+from harvester.store.kinds import AccountKind, EntryState, SweepOutcome
+from harvester.store.models import Account, Association, Entrant, Entry, Sweep, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

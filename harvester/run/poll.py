@@ -1,10 +1,11 @@
-"""One pass over the posts of some campaigns: sweeps side by side, then credits follow to the associations.
+"""One pass over the posts of some campaigns: lists and numbers side by side, then credits follow to the associations.
 
 One dead post or revoked token never stops the others; each entry ends with its own outcome.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,14 +18,16 @@ from sqlmodel import Session, col, select
 from harvester.books.credit import Desk
 from harvester.books.ledger import campaign_accounts, distribute
 from harvester.collect.progress import Ending
+from harvester.collect.readings import read_entries
 from harvester.collect.registry import Platform, open_platforms
 from harvester.collect.sweep import Job, sweep_entry
-from harvester.connector import Post
+from harvester.connector import Basis, Post
 from harvester.contest.campaigns import CampaignFacts
 from harvester.errors import HarvesterError
 from harvester.store.database import Database
 from harvester.store.installation import Installation
-from harvester.store.models import Entry, EntryState, SealedHandles, Sweep, SweepOutcome
+from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.models import Entry, SealedHandles, Sweep
 
 _POLLED = (EntryState.OPEN, EntryState.MISSING)
 log = logging.getLogger(__name__)
@@ -46,6 +49,12 @@ class EntryResult:
     credited: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    campaign: CampaignFacts
+    entry: Entry
+
+
 def poll(
     at: Installation,
     campaigns: Sequence[CampaignFacts],
@@ -53,31 +62,37 @@ def poll(
     wants_full: bool,
     on_done: Callable[[EntryResult], None] | None = None,
 ) -> tuple[EntryResult, ...]:
-    """Sweep every open entry of the campaigns once; raise `StoreError` when the database itself fails."""
+    """Read every open entry of the campaigns once; raise `StoreError` when the database itself fails."""
     stopping = Event()
     with at.database.reading() as session:
-        work = [(campaign, entry) for campaign in campaigns for entry in _open_entries(session, campaign.id)]
+        work = [_Work(campaign, entry) for campaign in campaigns for entry in _open_entries(session, campaign.id)]
     with ExitStack() as stack:
-        platforms = open_platforms(at, {entry.connector for _, entry in work}, stack)
+        platforms = open_platforms(at, {one.entry.connector for one in work}, stack)
         executor = stack.enter_context(ThreadPoolExecutor(at.settings.sweep.threads, thread_name_prefix="sweep"))
         futures = [
             executor.submit(
-                _sweep, at, campaign, entry, platforms[entry.connector], wants_full=wants_full, stop=stopping
+                _read_together,
+                at,
+                batch,
+                platforms[batch[0].entry.connector],
+                wants_full=wants_full,
+                stop=stopping,
             )
-            for campaign, entry in work
+            for batch in _batches(work, platforms)
         ]
+        results: dict[int | None, EntryResult] = {}
         try:
-            results = []
             for future in futures:
-                results.append(future.result())
-                if on_done:
-                    on_done(results[-1])
+                for number, result in future.result().items():
+                    results[number] = result
+                    if on_done:
+                        on_done(result)
         except BaseException:
             stopping.set()
             executor.shutdown(cancel_futures=True)
             raise
     _follow_up(at, campaigns)
-    return tuple(results)
+    return tuple(results[one.entry.id] for one in work)
 
 
 def overall(outcomes: Iterable[SweepOutcome]) -> SweepOutcome:
@@ -91,18 +106,35 @@ def _open_entries(session: Session, campaign_id: int) -> Sequence[Entry]:
     return session.exec(select(Entry).where(Entry.campaign_id == campaign_id, polled).order_by(col(Entry.id))).all()
 
 
-def _sweep(
-    at: Installation, campaign: CampaignFacts, entry: Entry, platform: Platform, *, wants_full: bool, stop: Event
-) -> EntryResult:
-    """Sweep one entry at the top of a worker thread: a connector's own defect ends this entry alone."""
+def _batches(work: Sequence[_Work], platforms: Mapping[str, Platform]) -> Iterator[Sequence[_Work]]:
+    """Put together what one request can read: a list of likers is one post, numbers come many at a time."""
+    yield from ([one] for one in work if one.entry.basis is Basis.IDENTITY)
+    counted: defaultdict[tuple[str, str], list[_Work]] = defaultdict(list)
+    for one in work:
+        if one.entry.basis is Basis.COUNT:
+            counted[one.entry.connector, one.entry.realm].append(one)
+    for (connector, _), group in counted.items():
+        size = platforms[connector].connector.traits.batch_max
+        yield from (group[start : start + size] for start in range(0, len(group), size))
+
+
+def _read_together(
+    at: Installation, batch: Sequence[_Work], platform: Platform, *, wants_full: bool, stop: Event
+) -> dict[int | None, EntryResult]:
+    """Read a batch at the top of a worker thread: a connector's own defect ends these entries alone."""
     try:
-        ending = sweep_entry(_job(at, campaign, entry, platform, stop), wants_full=wants_full)
+        jobs = [_job(at, one.campaign, one.entry, platform, stop) for one in batch]
+        if batch[0].entry.basis is Basis.COUNT:
+            endings = read_entries(jobs)
+        else:
+            endings = {job.entry_id: sweep_entry(job, wants_full=wants_full) for job in jobs}
     except HarvesterError:
         raise
     except Exception:
-        log.exception("the sweep of %s broke off", entry.url)
-        ending = Ending(outcome=SweepOutcome.FAILED, reason="an error in harvester or the connector: see the log")
-    return _result(at.database, campaign, entry, ending)
+        log.exception("reading %s broke off", ", ".join(one.entry.url for one in batch))
+        broken = Ending(outcome=SweepOutcome.FAILED, reason="an error in harvester or the connector: see the log")
+        endings = {one.entry.id or 0: broken for one in batch}
+    return {one.entry.id: _result(at.database, one.campaign, one.entry, endings[one.entry.id or 0]) for one in batch}
 
 
 def _job(at: Installation, campaign: CampaignFacts, entry: Entry, platform: Platform, stop: Event) -> Job:

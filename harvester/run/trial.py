@@ -12,16 +12,17 @@ from sqlmodel import select
 
 from harvester.clock import Now
 from harvester.collect.progress import held
-from harvester.collect.registry import recognise
+from harvester.collect.registry import find, recognise
 from harvester.config import Settings
-from harvester.connector import Basis
+from harvester.connector import Basis, default_basis
 from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
 from harvester.contest.entries import AddedPost, NewEntry, add_posts
 from harvester.run.poll import EntryResult, poll
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
-from harvester.store.models import Entry, SweepOutcome
+from harvester.store.kinds import SweepOutcome
+from harvester.store.models import Entry
 
 _BEFORE_ANY_LIKE = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,17 +87,18 @@ def _tried(at: Installation, campaign: CampaignFacts, added: AddedPost, result: 
     outcome, reason = (result.outcome, result.reason) if result else (added.outcome, added.reason)
     if added.same_as:
         outcome, reason = SweepOutcome.COMPLETE, f"the same post as {added.same_as}"
-    displayed = entry.displayed if entry else None
+    displayed, basis = (entry.displayed, entry.basis) if entry else (None, default_basis(find(pasted.platform)))
+    likes = (displayed if basis is Basis.COUNT else likers) or 0
     return TriedPost(
         url=added.url,
         connector=pasted.platform,
         post_id=entry.native_id if entry else pasted.native_id,
-        basis=Basis.IDENTITY,
+        basis=basis,
         displayed=displayed,
         held=likers,
         gap=displayed - likers if displayed is not None and likers is not None else None,
-        likes=likers or 0,
-        bytes=(campaign.rules.rates[0].per_like * (likers or 0)).bytes,
+        likes=likes,
+        bytes=(campaign.rules.rates[0].per_like * likes).bytes,
         outcome=outcome,
         reason=reason,
     )

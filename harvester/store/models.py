@@ -11,59 +11,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Enum, ForeignKeyConstraint, 
 from sqlmodel import Field, SQLModel
 
 from harvester.connector import Basis
-
-
-class Keeps(StrEnum):
-    """What keeps a like: having liked in the window, or still liking at settlement."""
-
-    EVER = "ever"
-    STANDING = "standing"
-
-
-class UniquePer(StrEnum):
-    """How often one person may count: once a post, or once a campaign."""
-
-    POST = "post"
-    CAMPAIGN = "campaign"
-
-
-class EntryState(StrEnum):
-    """What polls do with an entry: `missing` is asked again, `gone` and `removed` are not."""
-
-    OPEN = "open"
-    MISSING = "missing"
-    GONE = "gone"
-    REMOVED = "removed"
-
-
-class SweepOutcome(StrEnum):
-    """How a sweep ended; the words of every report and exit code."""
-
-    COMPLETE = "complete"
-    PARTIAL = "partial"
-    FAILED = "failed"
-
-
-class AccountKind(StrEnum):
-    """The accounts of a campaign; the last three are one per association."""
-
-    SPONSOR = "sponsor"
-    POOL = "pool"
-    QUARANTINE = "quarantine"
-    PLEDGED = "pledged"
-    COMMITTED = "committed"
-    DELIVERED = "delivered"
-
-
-class Verdict(StrEnum):
-    """What a newly seen like earns; the first two are credited."""
-
-    CREDITED = "credited"
-    UNCERTAIN = "uncertain"
-    OVER_CAP = "over_cap"
-    BASELINE = "baseline"
-    LATE = "late"
-    REPEATED = "repeated"
+from harvester.store.kinds import AccountKind, EntryState, Keeps, SweepOutcome, UniquePer, Verdict
 
 
 def _word(kind: type[StrEnum]) -> Any:
@@ -157,7 +105,8 @@ class Entry(SQLModel, table=True):
     """A post in a campaign, under the platform's own id; `pasted_url` is what a person gave, `url` its located form.
 
     `credit_existing` holds the reason for crediting likes older than the first sweep, None when they are the baseline.
-    `displayed` is the newest number the platform showed, None when it was never said or is hidden.
+    `displayed` is the newest number the platform showed, None when it was never said or is hidden. `high_water` is the
+    highest number already judged, where the number is what earns; None before the first one.
     """
 
     __table_args__ = (UniqueConstraint("campaign_id", "realm", "native_id"),)
@@ -176,13 +125,15 @@ class Entry(SQLModel, table=True):
     state: EntryState = Field(default=EntryState.OPEN, sa_type=_word(EntryState))
     missing_since: datetime | None = None
     displayed: int | None = Field(default=None, sa_type=BigInteger)
+    high_water: int | None = Field(default=None, sa_type=BigInteger)
     added_at: datetime
 
 
 class Sweep(SQLModel, table=True):
     """One walk over an entry's likers, page by page; `outcome` is None while it runs or after a crash.
 
-    A walk may take several passes, each with another page size. The counters add up what the pages' transactions did:
+    Where only the number earns, a sweep is one reading of it. A walk may take several passes, each with another page
+    size. The counters add up what the pages' transactions did:
     `listed` likers met, `new` of them for the first time, and what became of the new ones.
     """
 
@@ -210,6 +161,18 @@ class Sweep(SQLModel, table=True):
     repeated: int = 0
     unliked: int = 0
     returned: int = 0
+
+
+class Reading(SQLModel, table=True):
+    """The number a platform showed for an entry when a sweep asked; every one is kept. `likes` is None when hidden."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    entry_id: int = Field(foreign_key="entry.id")
+    sweep_id: int = Field(foreign_key="sweep.id")
+    read_at: datetime
+    likes: int | None = Field(default=None, sa_type=BigInteger)
+
+    __table_args__ = (Index("ix_reading_entry_read_at", "entry_id", "read_at"),)
 
 
 class Observation(SQLModel, table=True):
@@ -292,5 +255,19 @@ class Transfer(SQLModel, table=True):
     made_at: datetime
 
 
-APPEND_ONLY = ("transfer", "rate", "allocation", "winner")
+class StoredGrant(SQLModel, table=True):
+    """What a person granted us on a platform: its tokens, sealed under the master key; `version` rises by renewal."""
+
+    __tablename__ = "stored_grant"
+
+    connector: str = Field(primary_key=True)
+    box: bytes = Field(sa_type=LargeBinary)
+    version: int = 1
+    account: str = ""
+    granted_at: datetime
+    renewed_at: datetime
+    expires_at: datetime | None = None
+
+
+APPEND_ONLY = ("transfer", "rate", "allocation", "winner", "reading")
 """The tables whose rows no statement may change or remove."""

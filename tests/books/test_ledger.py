@@ -21,17 +21,8 @@ from harvester.connector import LikeTime
 from harvester.contest.associations import read_share
 from harvester.errors import HarvesterError, UsageError
 from harvester.store.database import Database
-from harvester.store.models import (
-    Account,
-    AccountKind,
-    Entrant,
-    Observation,
-    Sweep,
-    Transfer,
-    UniquePer,
-    Verdict,
-    Winner,
-)
+from harvester.store.kinds import AccountKind, UniquePer, Verdict
+from harvester.store.models import Account, Entrant, Observation, Sweep, Transfer, Winner
 from harvester.volume import Volume, split
 from tests.factories import COMPLETE, KICK_OFF, Contest, FakePlatform, page_of, scripted
 

@@ -9,7 +9,7 @@ import pytest
 from harvester.books.rules import Circumstances, RateVersion, Rules, judge
 from harvester.connector import LikeTime
 from harvester.contest.times import read_time
-from harvester.store.models import Keeps, UniquePer, Verdict
+from harvester.store.kinds import Keeps, UniquePer, Verdict
 from harvester.volume import Volume
 
 START, END = datetime(2027, 1, 10, 20, tzinfo=UTC), datetime(2027, 2, 10, 20, tzinfo=UTC)

@@ -325,8 +325,8 @@ def test_a_removed_post_is_read_no_more_keeps_its_credits_and_may_come_back(read
 def test_the_list_of_posts_shows_each_with_its_contestant(read_contest) -> None:
     listed = read_contest("post", "list", "afcon").words
 
-    assert re.search(r"mastodon \d+ Yasmine open 120 complete", listed)
-    assert re.search(r"bluesky at://\S+ Omar open 90 complete", listed)
+    assert re.search(r"mastodon \d+ Yasmine open identity 120 complete", listed)
+    assert re.search(r"bluesky at://\S+ Omar open identity 90 complete", listed)
 
 
 # association and winner

@@ -42,7 +42,7 @@ def test_a_trial_is_shown_to_people_too(run, platform, publish) -> None:
     said = run("try", platform.url_of(publish(1_000)))
 
     assert said.code == 0
-    assert "1,000 distinct likers would earn 10 GB" in said.out
+    assert "1,000 likes would earn 10 GB" in said.out
 
 
 def test_a_trial_leaves_nothing_behind(run, platform, publish, folder: Path) -> None:

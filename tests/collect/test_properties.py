@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from harvester.books.ledger import balances
 from harvester.collect.progress import Ending
 from harvester.connector import ContractBroken, Http, Order, Page, Post, Throttled, Unstable
-from harvester.store.models import AccountKind, Sweep, SweepOutcome
+from harvester.store.kinds import AccountKind, SweepOutcome
+from harvester.store.models import Sweep
 from harvester.volume import split
 from tests.factories import COMPLETE, HIDDEN, Clock, Contest, FakePlatform, page_of, scripted
 

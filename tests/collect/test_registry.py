@@ -57,13 +57,19 @@ def test_blanks_around_a_pasted_url_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "hello", "https://example.org/", "ftp://mastodon.social/@a/109294719267373593"])
-def test_an_unknown_url_is_refused_with_the_forms_that_are_known(url: str) -> None:
+def test_an_unknown_url_is_refused_with_where_the_known_ones_are_listed(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         recognise(url, Settings())
 
     assert repr(url) in str(refused.value)
-    for name, connector in installed().items():
-        assert f"{name}: {', '.join(connector.url_forms)}" in str(refused.value)
+    assert "harvester connectors list" in str(refused.value)
+
+
+def test_a_link_to_a_known_site_that_is_no_post_is_refused_with_the_forms_of_that_site() -> None:
+    with pytest.raises(UsageError, match="the bluesky connector does not know the URL") as refused:
+        recognise("https://bsky.app/profile/alice.example", Settings())
+
+    assert ", ".join(installed()["bluesky"].url_forms) in str(refused.value)
 
 
 def test_several_connectors_are_opened_once_each_and_closed_together(installation) -> None:
@@ -80,7 +86,7 @@ def test_a_session_asks_for_the_largest_page_unless_told_otherwise(installation)
     post = recognise("https://mastodon.social/@Gargron/109294719267373593", Settings())
     platform = open_platform(installation(), "mastodon")
 
-    assert (platform.session(post).page_size, platform.session(post, 7).page_size) == (80, 7)
+    assert (platform.session(post).page_size, platform.session(post, page_size=7).page_size) == (80, 7)
 
 
 @pytest.mark.parametrize("budget", ["fast", "300", 300, "300/15m"])

@@ -25,7 +25,8 @@ from harvester.connector import (
     Throttled,
     Unstable,
 )
-from harvester.store.models import Entry, EntryState, Observation, SealedHandles, Sweep, SweepOutcome
+from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.models import Entry, Observation, SealedHandles, Sweep
 from tests.factories import COMPLETE, HIDDEN, KICK_OFF, Contest, FakePlatform, page_of, scripted
 
 CROWD = [f"fan-{number}" for number in range(7)]

@@ -21,7 +21,7 @@ from harvester.report.views import (
     StatusView,
     Window,
 )
-from harvester.store.models import EntryState, SweepOutcome
+from harvester.store.kinds import EntryState, SweepOutcome
 
 AT = datetime(2027, 1, 21, 20, tzinfo=UTC)
 URL = "https://social.example/@a/109294719267373593"

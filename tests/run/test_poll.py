@@ -16,7 +16,8 @@ from harvester.rehearsal.faults import Fail, Reset, Throttle
 from harvester.run.poll import EntryResult, overall, poll
 from harvester.run.trial import try_posts
 from harvester.store.installation import Installation
-from harvester.store.models import EntryState, SealedHandles, SweepOutcome
+from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.models import SealedHandles
 from tests.factories import KICK_OFF, Clock, Contest
 
 COMPLETE, PARTIAL, FAILED = SweepOutcome.COMPLETE, SweepOutcome.PARTIAL, SweepOutcome.FAILED
@@ -218,6 +219,7 @@ from harvester.connector import LikeTime, Order, Post, Traits
 class Broken:
     name = "broken"
     traits = Traits(order=Order.UNDEFINED, time=LikeTime.NONE, page_max=10)
+    hosts = ("broken.example",)
     url_forms = ("https://broken.example/KeyError",)
     settings_type = msgspec.defstruct("BrokenSettings", [])
 

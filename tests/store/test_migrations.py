@@ -3,20 +3,22 @@
 from collections.abc import Callable
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, inspect, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, SQLModel
+from sqlmodel import SQLModel
 
+from harvester.connector import Basis
 from harvester.errors import StoreError, UsageError
 from harvester.store.database import Database
 from harvester.store.migrations import HEAD, REVISIONS
-from harvester.store.models import APPEND_ONLY
+from harvester.store.models import APPEND_ONLY, Entry, Transfer
 
-ROWS = (
+ROWS = (  # of the first release
     "INSERT INTO campaign (id, slug, name, starts_at, ends_at, timezone, keeps, unique_per, sealed_key, created_at) "
     "VALUES (1, 'a', 'A', '2027-01-01', '2027-02-01', 'UTC', 'ever', 'post', '', '2027-01-01')",
     "INSERT INTO association (id, slug, name, city, region) VALUES (1, 'b', 'B', 'Rabat', 'Nord')",
@@ -27,7 +29,15 @@ ROWS = (
     "INSERT INTO allocation (campaign_id, association_id, share_ppm, reason, author, made_at) "
     "VALUES (1, 1, 5, 'r', 'a', '2027-01-01')",
     "INSERT INTO winner (campaign_id, entrant_id, reason, author, made_at) VALUES (1, 1, 'r', 'a', '2027-01-01')",
+    "INSERT INTO entry (id, campaign_id, connector, realm, native_id, url, pasted_url, basis, state, displayed, added_at) "
+    "VALUES (1, 1, 'fake', 'fake:here', '1', 'u', 'u', 'identity', 'open', 7, '2027-01-01')",
+    "INSERT INTO sweep (id, entry_id, is_full, started_at, touched_at, pass_number, pages, requests, listed, new, "
+    "credited, uncertain, over_cap, baseline, late, repeated, unliked, returned) "
+    "VALUES (1, 1, true, '2027-01-02', '2027-01-02', 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)",
+    "INSERT INTO transfer (campaign_id, key, debit_id, credit_id, amount, likes, reason, author, made_at) "
+    "VALUES (1, 'k', 1, 2, 10, 1, 'r', 'a', '2027-01-01')",
 )
+LATER_ROWS = ("INSERT INTO reading (entry_id, sweep_id, read_at, likes) VALUES (1, 1, '2027-01-02', 7)",)
 
 
 def test_an_empty_database_becomes_exactly_the_models(database: Database) -> None:
@@ -100,11 +110,25 @@ def test_an_upgrade_that_breaks_off_leaves_nothing_behind(open_database: Callabl
     assert inspect(database.engine).get_table_names() == ["transfer"]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE {table} SET reason = 'another'", "DELETE FROM {table}"])
+def test_a_database_of_the_first_release_is_upgraded_and_keeps_its_rows(open_database: Callable[..., Database]) -> None:
+    database = open_database()
+    _upgrade_to(database, "0001")
+    _fill(database, *ROWS)
+
+    with pytest.raises(UsageError, match=r"is of an older harvester: run 'harvester db upgrade'$"):
+        database.check_is_current()
+    database.upgrade()
+
+    with database.reading() as session:
+        entry, transfer = session.get_one(Entry, 1), session.get_one(Transfer, 1)
+    assert (entry.displayed, entry.high_water, entry.basis) == (7, None, Basis.IDENTITY)
+    assert (transfer.key, transfer.amount) == ("k", 10)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {table} SET id = id + 1", "DELETE FROM {table}"])
 @pytest.mark.parametrize("table", APPEND_ONLY)
 def test_what_happened_is_never_changed_or_removed(database: Database, table: str, statement: str) -> None:
-    with database.writing() as session:
-        _fill(session)
+    _fill(database, *ROWS, *LATER_ROWS)
 
     with pytest.raises((StoreError, DBAPIError), match=f"{table} rows are never changed: book the opposite"):
         _execute(database, statement.format(table=table))
@@ -115,20 +139,23 @@ def _execute(database: Database, statement: str) -> None:
         session.connection().execute(text(statement))
 
 
-def _fill(session: Session) -> None:
-    for statement in ROWS:
-        session.connection().execute(text(statement))
-    session.connection().execute(
-        text(
-            "INSERT INTO transfer (campaign_id, key, debit_id, credit_id, amount, likes, reason, author, made_at) "
-            "VALUES (1, 'k', 1, 2, 10, 1, 'r', 'a', '2027-01-01')"
-        )
-    )
+def _fill(database: Database, *statements: str) -> None:
+    with database.writing() as session:
+        for statement in statements:
+            session.connection().execute(text(statement))
 
 
 def _schema(database: Database) -> object:
     found = inspect(database.engine)
     return {name: [column["name"] for column in found.get_columns(name)] for name in found.get_table_names()}
+
+
+def _upgrade_to(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "harvester:store/migrations")
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def _revision(database: Database) -> str:

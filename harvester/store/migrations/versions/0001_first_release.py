@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from harvester.store.migrations.append_only import refuse_changes
+
 revision = "0001"
 down_revision = None
 
@@ -13,31 +15,7 @@ def upgrade() -> None:
     """Create everything."""
     _create_tables()
     for table in _APPEND_ONLY:
-        _refuse_changes(table)
-
-
-def _refuse_changes(table: str) -> None:
-    """Let the database itself refuse to change or remove what happened."""
-    if op.get_bind().dialect.name == "sqlite":
-        for change in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_refuses_{change.lower()} BEFORE {change} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} rows are never changed: book the opposite'); END"
-            )
-        op.execute(  # REPLACE would remove a row without a word
-            f"CREATE TRIGGER {table}_refuses_replace BEFORE INSERT ON {table} "
-            f"WHEN EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id) "
-            f"BEGIN SELECT RAISE(ABORT, '{table} rows are never changed: book the opposite'); END"
-        )
-        return
-    op.execute(
-        f"CREATE FUNCTION {table}_refuses_change() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{table} rows are never changed: book the opposite'; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {table}_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuses_change()"
-    )
+        refuse_changes(table)
 
 
 def _create_tables() -> None:
