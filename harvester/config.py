@@ -190,22 +190,25 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             "keys": keys.model_copy(
                 update={"master_file": folder / keys.master_file, "signing_file": folder / keys.signing_file}
             ),
-            "connectors": {name: _read_secret_files(section, folder) for name, section in settings.connectors.items()},
+            "connectors": {name: _resolved(section, folder) for name, section in settings.connectors.items()},
         }
     )
 
 
-def _read_secret_files(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Turn `token_file = "a"` into `token = <what a holds>`, and likewise a table of files."""
+def _resolved(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Turn `token_file = "a"` into `token = <what a holds>`, likewise a table; give a `*_folder` its full path."""
 
     def contents(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {key: contents(item) for key, item in value.items()}
         return read_secret_file(folder / str(value))
 
-    return {
-        key.removesuffix("_file"): contents(value) if key.endswith("_file") else value for key, value in section.items()
-    }
+    def resolved(key: str, value: Any) -> Any:
+        if key.endswith("_folder"):
+            return str(folder / str(value))
+        return contents(value) if key.endswith("_file") else value
+
+    return {key.removesuffix("_file"): resolved(key, value) for key, value in section.items()}
 
 
 def _reason(error: Exception) -> str:

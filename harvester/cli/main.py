@@ -19,6 +19,7 @@ COMMANDS = {
     "post": "Posts of a contest: add, list, remove.",
     "association": "Associations: add, list, assign to a contest.",
     "winner": "Winners: rank the contestants, assign.",
+    "plan": "Before launch: what each platform will and will not give.",
     "poll": "Read the likes of every open post once, now.",
     "status": "Displayed, held and gap per post; totals.",
     "db": "The database: upgrade, backup.",

@@ -77,6 +77,7 @@ class PoliteClient:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.grant = grant or NoGrant()
+        self.budgets = tuple(budgets)
         self._settings = settings
         self._explain = explain
         self._remedy = remedy

@@ -5,13 +5,15 @@ those are refused rather than guessed at.
 """
 
 import re
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from harvester.errors import UsageError
 
 _DATE_OR_TIME = re.compile(r"[0-9W-]+([T ].*)?")  # fromisoformat takes any separator: 2027-06-19+02:00 is no time
+_QUARTER = timedelta(minutes=15)
 _EXPECTED = "expected ISO 8601, such as 2027-02-08 or 2027-02-08T20:00"
 
 
@@ -37,6 +39,27 @@ def read_time(text: str, zone: ZoneInfo) -> datetime:
 def write_time(instant: datetime, zone: ZoneInfo) -> str:
     """Write an instant for people, on the zone's clocks."""
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockChange:
+    """When a zone's clocks change, and by how much: negative is back."""
+
+    at: datetime
+    by: timedelta
+
+
+def clock_changes(zone: ZoneInfo, start: datetime, end: datetime) -> tuple[ClockChange, ...]:
+    """Find the clock changes inside a window; every zone changes on a quarter of an hour."""
+    changes = []
+    at, before = start, start.astimezone(zone).utcoffset()
+    at -= timedelta(minutes=at.minute % 15, seconds=at.second, microseconds=at.microsecond)
+    while (at := at + _QUARTER) < end:
+        offset = at.astimezone(zone).utcoffset()
+        if offset != before and offset is not None and before is not None:
+            changes.append(ClockChange(at=at, by=offset - before))
+        before = offset
+    return tuple(changes)
 
 
 def _on_the_clocks_of(zone: ZoneInfo, written: datetime) -> datetime:
