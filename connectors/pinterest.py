@@ -96,6 +96,7 @@ class Pinterest:
         token_url="https://api.pinterest.com/v5/oauth/token",  # noqa: S106
         scopes=("boards:read", "pins:read", "user_accounts:read"),
         scope_separator=",",
+        names_client_in_header=True,
         pkce=Pkce.NONE,
     )
 

@@ -122,6 +122,7 @@ class X:
         authorize_url="https://x.com/i/oauth2/authorize",
         token_url="https://api.x.com/2/oauth2/token",  # noqa: S106
         scopes=("tweet.read", "users.read", "like.read", "offline.access"),
+        names_client_in_header=True,
     )
 
     def __init__(self, settings: XSettings) -> None:

@@ -15,8 +15,8 @@ _EARLIEST_EPOCH = 1_000_000_000
 
 # What waits are said in: seconds from now, then the instant a budget is whole again.
 _RELATIVE = ("retry-after", "x-ratelimit-reset-after")
-_RESET = ("x-ratelimit-reset", "ratelimit-reset")
-_REMAINING = ("x-ratelimit-remaining", "ratelimit-remaining")
+_RESET = ("x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset")
+_REMAINING = ("x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining")
 
 
 def requested_pause(headers: httpx.Headers, now: datetime) -> timedelta | None:

@@ -80,8 +80,7 @@ class OAuth:
 
     `client_id_field` is what the platform calls it. Where `exchange_url` is set, the first token is exchanged for a
     long-lived one (`exchange_grant` names the kind), which later renews itself at `renew_url` (`renew_grant`);
-    elsewhere a refresh token does that. `redirect_uri` is where the browser comes back: the loopback address, unless
-    the platform wants a public one, which leaves the manual way.
+    elsewhere a refresh token does that. `names_client_in_header` is HTTP Basic at the token endpoint (RFC 6749, 2.3.1).
     """
 
     authorize_url: str
@@ -89,6 +88,7 @@ class OAuth:
     scopes: tuple[str, ...]
     scope_separator: str = " "
     client_id_field: str = "client_id"
+    names_client_in_header: bool = False
     pkce: Pkce = Pkce.S256
     exchange_url: str = ""
     exchange_grant: str = ""

@@ -31,6 +31,7 @@ A_NUMBER_TOO_LARGE = "9" * 30
         ("X-RateLimit-Reset", "2027-01-21T21:01:30+01:00"),
         ("X-RateLimit-Reset", "2027-01-21T20:01:30"),
         ("X-RateLimit-Reset", "90"),
+        ("X-Rate-Limit-Reset", "1800561690"),
         ("RateLimit-Reset", "1800561690"),
         ("RateLimit-Reset", "90"),
         ("RateLimit-Reset", "Thu, 21 Jan 2027 20:01:30 GMT"),
