@@ -34,6 +34,7 @@ from harvester.connector import (
 _POST = re.compile(r"csv://(?P<source>[a-z0-9][a-z0-9_-]{0,63})/(?P<post>[^\s/]{1,500})")
 _LONGEST_LINE = 65_536
 _LONGEST_FIELD = 500
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class CsvSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +90,7 @@ class _Tally:
 
     likers: set[int] = field(default_factory=set)  # hashes, since a million ids would fill the memory
     count: int | None = None
-    counted_at: datetime = datetime.min.replace(tzinfo=UTC)
+    counted_at: datetime = _LONG_AGO
     published_at: datetime | None = None
 
     def add(self, row: _Row) -> None:
@@ -147,8 +148,9 @@ class CsvImport:
             if like:
                 likes.setdefault(like.actor, like)
             if len(likes) == http.page_size:
-                return Page(likes=tuple(likes.values()), cursor=f"{row.file}:{row.end}:{row.number}")
-        return Page(likes=tuple(likes.values()), cursor=None)
+                following = f"{row.file}:{row.end}:{row.number}"
+                return Page(likes=tuple(likes.values()), cursor=following, part=cursor or "")
+        return Page(likes=tuple(likes.values()), cursor=None, part=cursor or "")
 
     def _rows(self, source: str, cursor: str | None = None) -> Iterator[_Row]:
         """Read a source's files one after the other, from a cursor on."""
@@ -176,7 +178,7 @@ class CsvImport:
 def _rows(name: str, path: Path, start: int = 0, number: int = 1) -> Iterator[_Row]:
     """Read the rows that begin at a byte, `number` rows being before it; nothing but the row at hand is kept."""
     try:
-        with path.open("rb") as file:
+        with _opened(name, path) as file:
             columns, separator = _header(name, file)
             if start:
                 _go_to(start, name, file)
@@ -190,20 +192,28 @@ def _rows(name: str, path: Path, start: int = 0, number: int = 1) -> Iterator[_R
                     yield _Row(name, number, file.tell(), fields)
     except (csv.Error, UnicodeDecodeError) as error:
         raise _broken(name, number + 1, f"expected CSV in UTF-8: {error}") from error
+
+
+def _opened(name: str, path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
     except OSError as error:
         raise Refused(f"{name} cannot be read: {error.strerror}") from error
 
 
 def _columns(name: str, path: Path) -> list[str]:
-    with path.open("rb") as file:
+    with _opened(name, path) as file:
         return _header(name, file)[0]
 
 
 def _header(name: str, file: BinaryIO) -> tuple[list[str], str]:
     """Read the names of the columns, and by what they are separated."""
-    line = next(_lines(file), "").removeprefix("\ufeff")
-    separator = max(",;\t", key=line.count)
-    columns = [column.strip().lower() for column in next(csv.reader([line], delimiter=separator, strict=True), [])]
+    try:
+        line = next(_lines(file), "").removeprefix("\ufeff")
+        separator = max(",;\t", key=line.count)
+        columns = [column.strip().lower() for column in next(csv.reader([line], delimiter=separator, strict=True), [])]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _broken(name, 1, f"expected CSV in UTF-8: {error}") from error
     if "post" not in columns or not {"liker", "count"} & set(columns):
         raise _broken(name, 1, "expected a column post, and a column liker or count")
     for column in columns:

@@ -154,7 +154,8 @@ class Discord:
         params = {"limit": str(http.page_size), "type": str(kind)} | ({"after": place.after} if place.after else {})
         users = decode(self._get(http, f"{_path(post)}/reactions/{emoji}", params), list[_User])
         further = _Place(place.lists, users[-1].id) if users else _Place(place.lists[1:])
-        return Page(likes=tuple(Like(actor=user.id) for user in users), cursor=further.cursor())
+        likes = tuple(Like(actor=user.id) for user in users)
+        return Page(likes=likes, cursor=further.cursor(), part=f"{emoji}/{kind}")
 
     def explain(self, response: httpx.Response) -> Outcome | None:
         try:

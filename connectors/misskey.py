@@ -52,7 +52,6 @@ class _Note(msgspec.Struct, rename="camel"):
     id: str
     created_at: str
     reactions: dict[str, int]
-    reaction_count: int | None = None
     uri: str | None = None
     url: str | None = None
 
@@ -150,7 +149,7 @@ class Misskey:
 
 
 def _count(note: _Note) -> Count:
-    likes = sum(note.reactions.values()) if note.reaction_count is None else note.reaction_count
+    likes = sum(note.reactions.values())
     return Count(native_id=note.id, likes=likes, published_at=parse_instant(note.created_at))
 
 

@@ -224,12 +224,20 @@ def commands(block: Block) -> Iterator[tuple[str, int, list[str]]]:
         yield line, code, [one for one in printed if one and one != "…"]
 
 
+def _write(folder: Path, language: str, text: str) -> None:
+    """Put a documented file where its commands look for it."""
+    if language == "csv":
+        (folder / "imports").mkdir()
+        (folder / "imports" / "snapchat.csv").write_text(text, encoding="utf-8")
+    elif "[campaign]" in text:
+        (folder / "contest.toml").write_text(text, encoding="utf-8")
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_documented_command_does_what_the_document_says(document: Path, stage: Stage, folder: Path) -> None:
-    for block in blocks(document, "console", "toml"):
-        if block.language == "toml":
-            if "[campaign]" in block.text:
-                (folder / "contest.toml").write_text(stage.simulated(block.text), encoding="utf-8")
+    for block in blocks(document, "console", "toml", "csv"):
+        if block.language != "console":
+            _write(folder, block.language, stage.simulated(block.text))
             continue
         stage.turn_clock(block.now)
         for line, code, printed in commands(block):

@@ -87,7 +87,7 @@ class LoopGuard:
         self._empty_in_a_row = 0 if page.likes else self._empty_in_a_row + 1
         if self._empty_in_a_row > _MOST_EMPTY_PAGES:
             raise ContractBroken(f"the platform gave {_MOST_EMPTY_PAGES} empty pages in a row")
-        content = sha256("\n".join(like.actor for like in page.likes).encode()).digest()
+        content = sha256("\n".join([page.part, *(like.actor for like in page.likes)]).encode()).digest()
         if page.likes and content in self._pages:
             raise ContractBroken("the platform gave the same page twice under different cursors")
         self._pages.add(content)

@@ -48,10 +48,14 @@ class Like:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One answer understood. Only `cursor=None` ends a list: an empty page may well have a successor."""
+    """One answer understood. Only `cursor=None` ends a list: an empty page may well have a successor.
+
+    `part` names the list a page is of, where a platform keeps several for one post: each may name the same people.
+    """
 
     likes: tuple[Like, ...]
     cursor: str | None
+    part: str = ""
 
     def __post_init__(self) -> None:
         if self.cursor is not None and (len(self.cursor) > LONGEST_CURSOR or not self.cursor.isprintable()):

@@ -1,6 +1,7 @@
 """Serve one simulated post until killed: `python -m harvester.rehearsal --likers 20000 --dialect mastodon`.
 
 Prints one JSON line, {origin, url, id, likers, published_at}, once it answers; for crash tests and benchmarks.
+Where the platform wants a token, it is `simulated-token`.
 """
 
 import argparse
@@ -12,13 +13,9 @@ from signal import pause
 import msgspec
 
 from harvester.rehearsal.arrivals import arrival_times
-from harvester.rehearsal.bluesky import Bluesky
-from harvester.rehearsal.dialect import Dialect
-from harvester.rehearsal.mastodon import Mastodon
+from harvester.rehearsal.catalogue import DIALECTS
 from harvester.rehearsal.server import SimulatedPlatform
 from harvester.rehearsal.world import World
-
-_DIALECTS: dict[str, Dialect] = {"mastodon": Mastodon(), "bluesky": Bluesky()}
 
 
 def main() -> None:
@@ -27,7 +24,7 @@ def main() -> None:
     published_at = now - timedelta(hours=arguments.hours)
     gc.disable()
     world = World()
-    dialect = _DIALECTS[arguments.dialect]
+    dialect = DIALECTS[arguments.dialect]
     post = world.publish(dialect, at=published_at)
     times = arrival_times(published_at, number=arguments.likers, until=now, seed=arguments.seed)
     for number, at in enumerate(times, start=1):
@@ -46,7 +43,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m harvester.rehearsal", description="Serve one simulated post.")
     parser.add_argument("--likers", type=int, default=1_000)
-    parser.add_argument("--dialect", choices=sorted(_DIALECTS), default="mastodon")
+    parser.add_argument("--dialect", choices=sorted(DIALECTS), default="mastodon")
     parser.add_argument("--hours", type=float, default=24, help="how long ago the post was published")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--port", type=int, default=0)

@@ -48,7 +48,7 @@ class Bluesky:
         return f"https://bsky.app/profile/{handle_of(post.author)}/post/{post.native_id.rsplit('/', 1)[1]}"
 
     def kind_of(self, request: Request) -> Kind | None:
-        return _KINDS.get(request.path)
+        return _KINDS.get(request.path) if request.method == "GET" else None
 
     def answer(self, world: World, request: Request) -> Answer:
         answers: dict[Kind | None, Callable[[World, Request], Answer]] = {
@@ -74,7 +74,7 @@ class Bluesky:
             full = len(rows) == limit
             return ListPage(likes=tuple(visible(post, rows)), cursor=self._cursor_after(rows[-1]) if full else None)
 
-    def write_page(self, request: Request, page: ListPage) -> Answer:
+    def write_page(self, _world: World, request: Request, page: ListPage) -> Answer:
         likes = [
             {"indexedAt": at, "createdAt": iso_millis(like.claimed), "actor": _profile(like.actor, like.name)}
             for like in page.likes
@@ -94,8 +94,8 @@ class Bluesky:
         read = partial(self.read_page, world, request, self.cursor_of(request))
         post = world.find(self, _addressed(request.asked("uri")))
         if post is None:
-            return self.write_page(request, read())
-        return post.remembered((request.origin, request.target), lambda: self.write_page(request, read()))
+            return self.write_page(world, request, read())
+        return post.remembered((request.origin, request.target), lambda: self.write_page(world, request, read()))
 
     def _posts(self, world: World, request: Request) -> Answer:
         uris = [_addressed(uri) for uri in request.query.get("uris", [])]

@@ -10,50 +10,11 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from enum import StrEnum
 from threading import Lock
-from typing import Protocol
 from urllib.parse import unquote
 
-from harvester.rehearsal.dialect import Dialect, Kind, ListPage, iso_micros
-from harvester.rehearsal.wire import Answer, Delivery, Refusal, Request
-from harvester.rehearsal.world import World
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
-    """One request on its way to an answer; `number` counts the requests of this server, from 1."""
-
-    world: World
-    dialect: Dialect
-    request: Request
-    number: int
-    faults: "tuple[Fault, ...]" = ()
-
-    def proceed(self) -> Answer:
-        """Let the next fault answer, or the honest server when none is left."""
-        try:
-            if self.faults:
-                return self.faults[0].answer(replace(self, faults=self.faults[1:]))
-            return self.dialect.answer(self.world, self.request)
-        except Refusal as refusal:
-            return refusal.answer
-
-    def page(self) -> ListPage:
-        return self.page_from(self.dialect.cursor_of(self.request))
-
-    def page_from(self, cursor: str | None) -> ListPage:
-        return self.dialect.read_page(self.world, self.request, cursor)
-
-    def write(self, page: ListPage) -> Answer:
-        return self.dialect.write_page(self.request, page)
-
-    def invented_cursor(self) -> str:
-        return self.dialect.invented_cursor(self.number)
-
-
-class Fault(Protocol):
-    """Something a server does wrong, or asks for."""
-
-    def answer(self, exchange: Exchange, /) -> Answer: ...
+from harvester.rehearsal.dialect import Kind, ListPage, iso_micros
+from harvester.rehearsal.exchange import Exchange, Fault
+from harvester.rehearsal.wire import Answer, Delivery, Request
 
 
 class Reset(StrEnum):
@@ -129,6 +90,17 @@ HTML_ERROR = replace(HTML_PAGE, status=502)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Add:
+    """Answer honestly, with one more header: a platform that says how much of its allowance is used."""
+
+    header: str
+    value: str
+
+    def answer(self, exchange: Exchange, /) -> Answer:
+        return exchange.proceed().with_headers({self.header: self.value})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Break:
     """Send the honest answer over a bad connection: reset before or midway, or dripping byte by byte."""
 
@@ -178,14 +150,15 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class ForeignNext:
-    """Name another host in the link to the next page."""
+    """Name another host in the link to the next page, be it in a header or in the answer."""
 
     host: str = "http://elsewhere.invalid"
 
     def answer(self, exchange: Exchange, /) -> Answer:
-        honest = exchange.proceed()
+        honest, origin = exchange.proceed(), exchange.request.origin
         link = honest.header("Link")
-        return honest.with_headers({"Link": link.replace(exchange.request.origin, self.host)} if link else {})
+        body = honest.body.replace(f'"next":"{origin}'.encode(), f'"next":"{self.host}'.encode())
+        return replace(honest, body=body).with_headers({"Link": link.replace(origin, self.host)} if link else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +166,8 @@ class RepeatCursor:
     """Name the page just asked for as the next one; the first page, which has no cursor, stays honest."""
 
     def answer(self, exchange: Exchange, /) -> Answer:
-        page, asked = exchange.page(), exchange.dialect.cursor_of(exchange.request)
-        return exchange.write(replace(page, cursor=asked or page.cursor))
+        page = exchange.page()
+        return exchange.write(replace(page, cursor=exchange.cursor() or page.cursor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +217,9 @@ class _Injected:
     last: int | None
     met: int = 0
 
-    def meets(self, kind: Kind, target: str) -> bool:
+    def meets(self, kind: Kind, asked: str) -> bool:
         """Count the requests this is meant for, and say whether the fault strikes now."""
-        if self.kind not in (None, kind) or self.about not in target:
+        if self.kind not in (None, kind) or self.about not in asked:
             return False
         self.met += 1
         return self.first <= self.met and (self.last is None or self.met <= self.last)
@@ -264,6 +237,8 @@ class Faults:
     ) -> None:
         """Strike the nth request from now of this kind about this post id: once, several `times`, or always (None).
 
+        A request is about an id that stands in its target or in its body.
+
         Faults of a list (pages, cursors) belong `on=Kind.LIKES`.
         """
         last = None if times is None else nth + times - 1
@@ -275,6 +250,7 @@ class Faults:
         with self._lock:
             self._injected.clear()
 
-    def met_by(self, kind: Kind, target: str) -> tuple[Fault, ...]:
+    def met_by(self, kind: Kind, request: Request) -> tuple[Fault, ...]:
+        asked = f"{unquote(request.target)} {request.body.decode('utf-8', 'replace')}"
         with self._lock:
-            return tuple(injected.fault for injected in self._injected if injected.meets(kind, unquote(target)))
+            return tuple(injected.fault for injected in self._injected if injected.meets(kind, asked))

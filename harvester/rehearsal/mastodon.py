@@ -18,6 +18,7 @@ from uuid import UUID
 import msgspec
 
 from harvester.rehearsal.dialect import Kind, ListPage, digest, iso_micros, iso_millis, millis, visible, written_in
+from harvester.rehearsal.tokens import Tokens
 from harvester.rehearsal.wire import Answer, Refusal, Request
 from harvester.rehearsal.world import Place, SimulatedLike, SimulatedPost, World
 
@@ -79,7 +80,7 @@ class _Status(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mastodon:
-    """One server of the family: `depth` is how many likers its list reaches, `token` the only one it accepts."""
+    """One server of the family: `depth` is how many likers its list reaches, `token` one that it accepts, None all."""
 
     name: ClassVar[str] = "mastodon"
     ids: Ids = Ids.DIGITS
@@ -102,9 +103,13 @@ class Mastodon:
 
     def kind_of(self, request: Request) -> Kind | None:
         matched = _PATH.fullmatch(request.path)
-        if matched is None:
+        if matched is None or request.method != "GET":
             return None
         return Kind.LIKES if matched["likers"] else Kind.POST
+
+    def admit(self, request: Request, tokens: Tokens) -> None:
+        if self.token is not None and not tokens.accepts(request.bearer):
+            raise Refusal(Answer.json({"error": "The access token is invalid"}, status=401))
 
     def answer(self, world: World, request: Request) -> Answer:
         post = self._find(world, request)
@@ -132,7 +137,7 @@ class Mastodon:
             previous=str(page[0].number) if page else None,
         )
 
-    def write_page(self, request: Request, page: ListPage) -> Answer:
+    def write_page(self, _world: World, request: Request, page: ListPage) -> Answer:
         links = [
             f'<{_turned(request, **{parameter: cursor})}>; rel="{rel}"'
             for rel, parameter, cursor in (("next", "max_id", page.cursor), ("prev", "since_id", page.previous))
@@ -145,7 +150,7 @@ class Mastodon:
         return str(2**62 + number)
 
     def _honest_page(self, world: World, request: Request) -> Answer:
-        return self.write_page(request, self.read_page(world, request, self.cursor_of(request)))
+        return self.write_page(world, request, self.read_page(world, request, self.cursor_of(request)))
 
     def _reachable(self, post: SimulatedPost, before: Place | None) -> Iterator[SimulatedLike]:
         if self.depth is None:
@@ -159,8 +164,6 @@ class Mastodon:
         return str(UUID(bytes=random, version=4)) if self.ids is Ids.UUID else str(digits)
 
     def _find(self, world: World, request: Request) -> SimulatedPost:
-        if self.token is not None and request.headers.get("authorization") != f"Bearer {self.token}":
-            raise Refusal(Answer.json({"error": "The access token is invalid"}, status=401))
         matched = _PATH.fullmatch(request.path)
         post = world.find(self, matched["id"]) if matched else None
         if post is None or not post.is_visible:

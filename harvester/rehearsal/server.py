@@ -1,6 +1,7 @@
 """A simulated platform on loopback: HTTP/1.1 with keep-alive, one thread a connection, its clock the world's.
 
 `with SimulatedPlatform(world) as platform:` serves until the block ends; nothing is left open or running after it.
+A body is read to its announced end before anyone answers, so that the next request on the connection begins there.
 """
 
 import os
@@ -17,9 +18,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from harvester.rehearsal.bluesky import Bluesky
-from harvester.rehearsal.dialect import Dialect, Kind
-from harvester.rehearsal.faults import Exchange, Faults
+from harvester.rehearsal.dialect import Dialect, Handler, Kind, WantsToken
+from harvester.rehearsal.exchange import Exchange
+from harvester.rehearsal.faults import Faults
 from harvester.rehearsal.mastodon import Mastodon
+from harvester.rehearsal.tokens import Tokens
 from harvester.rehearsal.wire import Answer, Delivery, Request
 from harvester.rehearsal.world import SimulatedPost, World
 
@@ -33,14 +36,22 @@ class Asked:
     at: datetime
     kind: Kind
     target: str
+    body: bytes = b""
 
 
 class SimulatedPlatform:
-    """One origin that speaks some dialects; `faults` is its plan, `requests` what it was asked."""
+    """One origin that speaks some dialects; `faults` is its plan, `requests` what it was asked.
 
-    def __init__(self, world: World, *dialects: Dialect, port: int = 0) -> None:
+    It accepts the `token` of each dialect, and what an `OAuthServer` that shares its `tokens` has granted.
+    """
+
+    def __init__(self, world: World, *handlers: Handler, port: int = 0, tokens: Tokens | None = None) -> None:
         self.world = world
-        self.dialects = dialects or (Mastodon(), Bluesky())
+        self.handlers = handlers or (Mastodon(), Bluesky())
+        self.tokens = tokens or Tokens(world.now)
+        for handler in self.handlers:
+            if isinstance(handler, WantsToken) and handler.token is not None:
+                self.tokens.accept(handler.token)
         self.faults = Faults()
         self.requests: list[Asked] = []
         self._lock = Lock()
@@ -65,26 +76,32 @@ class SimulatedPlatform:
         """Give the address a person would paste."""
         return self._speaker_of(post).url_of(post, self.origin)
 
+    def revoke(self) -> None:
+        """Refuse every token that was accepted until now; `Meanwhile(platform.revoke)` does it at a chosen request."""
+        self.tokens.revoke()
+
     def asked(self, kind: Kind) -> tuple[str, ...]:
         """Give the targets of all requests of a kind, in order of arrival."""
         return tuple(asked.target for asked in self.requests if asked.kind is kind)
 
     def respond(self, request: Request) -> Answer:
         """Answer a request, through whatever faults it meets."""
-        for dialect in self.dialects:
-            kind = dialect.kind_of(request)
+        for handler in self.handlers:
+            kind = handler.kind_of(request)
             if kind is not None:
-                return self._exchange(dialect, kind, request).proceed()
+                return self._exchange(handler, kind, request).proceed()
         return Answer.json({"error": "Not Found"}, status=404)
 
-    def _exchange(self, dialect: Dialect, kind: Kind, request: Request) -> Exchange:
+    def _exchange(self, handler: Handler, kind: Kind, request: Request) -> Exchange:
         with self._lock:
-            self.requests.append(Asked(self.world.now(), kind, request.target))
-            faults, number = self.faults.met_by(kind, request.target), len(self.requests)
-        return Exchange(world=self.world, dialect=dialect, request=request, number=number, faults=faults)
+            self.requests.append(Asked(self.world.now(), kind, request.target, request.body))
+            faults, number = self.faults.met_by(kind, request), len(self.requests)
+        return Exchange(
+            world=self.world, handler=handler, tokens=self.tokens, request=request, number=number, faults=faults
+        )
 
     def _speaker_of(self, post: SimulatedPost) -> Dialect:
-        return next(dialect for dialect in self.dialects if dialect == post.naming)
+        return next(each for each in self.handlers if isinstance(each, Dialect) and each == post.naming)
 
 
 class _Server(ThreadingMixIn, TCPServer):
@@ -128,9 +145,27 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_GET(self) -> None:
+        self._send(self._respond())
+
+    def do_POST(self) -> None:
+        self._send(self._respond())
+
+    def _respond(self) -> Answer:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        request = Request(origin=f"http://{headers.get('host', 'localhost')}", target=self.path, headers=headers)
-        answer = self.server.platform.respond(request)
+        length = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not length.isdecimal():
+            self.close_connection = True  # where the next request begins cannot be known
+            return Answer.json({"error": "Length Required"}, status=411, headers={"Connection": "close"})
+        request = Request(
+            origin=f"http://{headers.get('host', 'localhost')}",
+            target=self.path,
+            headers=headers,
+            method=self.command,
+            body=self.rfile.read(int(length)),
+        )
+        return self.server.platform.respond(request)
+
+    def _send(self, answer: Answer) -> None:
         head = self._head(answer)
         match answer.delivery:
             case Delivery.WHOLE:

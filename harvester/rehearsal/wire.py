@@ -22,11 +22,13 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A GET as it arrived: `origin` is the host the client asked for, header names are in lower case."""
+    """A request as it arrived: `origin` is the host the client asked for, header names are in lower case."""
 
     origin: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    method: str = "GET"
+    body: bytes = b""
 
     @cached_property
     def path(self) -> str:
@@ -35,6 +37,18 @@ class Request:
     @cached_property
     def query(self) -> dict[str, list[str]]:
         return parse_qs(urlsplit(self.target).query, keep_blank_values=True)
+
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """Give every parameter, of the query and of a form in the body; the body wins."""
+        sent = parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        return {name: values[-1] for name, values in (self.query | sent).items()}
+
+    @property
+    def bearer(self) -> str | None:
+        """Give the token of an `Authorization: Bearer` header."""
+        kind, _, token = self.headers.get("authorization", "").partition(" ")
+        return token if kind == "Bearer" else None
 
     def asked(self, name: str) -> str | None:
         """Give a query parameter; the last one wins."""

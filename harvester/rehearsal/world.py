@@ -50,6 +50,9 @@ class _Act(StrEnum):
     UNLIKE = "unlike"
     HIDE = "hide"
     SHOW = "show"
+    HIDE_COUNT = "hide_count"
+    SHOW_COUNT = "show_count"
+    DRIFT = "drift"
 
 
 class _Event(NamedTuple):
@@ -58,19 +61,36 @@ class _Event(NamedTuple):
     at: datetime
     number: int
     act: _Act
-    name: str
+    name: str = ""
     claimed: datetime | None = None
+    by: int = 0
 
 
 class _Likers:
-    """Who liked, who still does and who is hidden, after some events; `apply` says whether anything changed."""
+    """Who liked, who still does and who is hidden, after some events; `apply` says whether anything changed.
+
+    `drift` is what the displayed number has been off by since then, and `are_uncounted` whether it is hidden.
+    """
 
     def __init__(self) -> None:
         self.ever: set[str] = set()
         self.standing: set[str] = set()
         self.hidden: set[str] = set()
+        self.drift = 0
+        self.are_uncounted = False
 
     def apply(self, event: _Event) -> bool:
+        match event.act:
+            case _Act.DRIFT:
+                self.drift += event.by
+                return True
+            case _Act.HIDE_COUNT | _Act.SHOW_COUNT:
+                self.are_uncounted = event.act is _Act.HIDE_COUNT
+                return True
+            case _:
+                return self._apply_to_liker(event)
+
+    def _apply_to_liker(self, event: _Event) -> bool:
         among = self.standing if event.act in (_Act.LIKE, _Act.UNLIKE) else self.hidden
         adds = event.act in (_Act.LIKE, _Act.HIDE)
         if (event.name in among) is adds:
@@ -94,7 +114,7 @@ class SimulatedPost:
         self.published_at = at
         self.native_id = naming.post_id(author=author, number=number, at=at)
         self.miscount = 0
-        """What the displayed count is off by: origin-claimed or drifting counters."""
+        """What the displayed count is off by, always: origin-claimed counters."""
         self._gone_at: datetime | None = None
         self._events: list[_Event] = []
         self._coming: list[_Event] = []
@@ -107,18 +127,30 @@ class SimulatedPost:
 
     def like(self, name: str, at: datetime | None = None, *, claimed: datetime | None = None) -> None:
         """Like once; a second like of the same actor changes nothing. `claimed` is the time the client writes."""
-        self._schedule(_Act.LIKE, name, at, claimed)
+        self._schedule(_Act.LIKE, at, name=name, claimed=claimed)
 
     def unlike(self, name: str, at: datetime | None = None) -> None:
-        self._schedule(_Act.UNLIKE, name, at)
+        self._schedule(_Act.UNLIKE, at, name=name)
 
     def hide(self, name: str, at: datetime | None = None) -> None:
         """Block or suspend a liker: still counted, no longer listed."""
-        self._schedule(_Act.HIDE, name, at)
+        self._schedule(_Act.HIDE, at, name=name)
 
     def show(self, name: str, at: datetime | None = None) -> None:
         """Undo `hide`."""
-        self._schedule(_Act.SHOW, name, at)
+        self._schedule(_Act.SHOW, at, name=name)
+
+    def hide_count(self, at: datetime | None = None) -> None:
+        """Stop showing the number, where the platform has such a switch: YouTube and Instagram do."""
+        self._schedule(_Act.HIDE_COUNT, at)
+
+    def show_count(self, at: datetime | None = None) -> None:
+        """Undo `hide_count`."""
+        self._schedule(_Act.SHOW_COUNT, at)
+
+    def drift(self, by: int, at: datetime | None = None) -> None:
+        """Let the displayed number be off from then on: -40 is a purge of likes, +40 later their return."""
+        self._schedule(_Act.DRIFT, at, by=by)
 
     def remove(self, at: datetime | None = None) -> None:
         """Delete the post or take it down: to the outside it is the same."""
@@ -145,7 +177,12 @@ class SimulatedPost:
 
     def displayed(self, at: datetime | None = None) -> int:
         """The number the platform shows, hidden likers included."""
-        return len((self._advanced() if at is None else self._as_of(at)).standing) + self.miscount
+        likers = self._advanced() if at is None else self._as_of(at)
+        return max(0, len(likers.standing) + likers.drift + self.miscount)
+
+    @property
+    def count_is_hidden(self) -> bool:
+        return self._advanced().are_uncounted
 
     @property
     def is_visible(self) -> bool:
@@ -172,9 +209,11 @@ class SimulatedPost:
                 self._pages[key] = page
             return page
 
-    def _schedule(self, act: _Act, name: str, at: datetime | None, claimed: datetime | None = None) -> None:
+    def _schedule(
+        self, act: _Act, at: datetime | None, *, name: str = "", claimed: datetime | None = None, by: int = 0
+    ) -> None:
         with self.world.lock:
-            event = _Event(at or self.world.now(), self.world.next_number(), act, name, claimed)
+            event = _Event(at or self.world.now(), self.world.next_number(), act, name, claimed, by)
             self._events.append(event)
             heappush(self._coming, event)
 
@@ -237,6 +276,12 @@ class World:
         """Find a post of this platform, gone or not; None before it is published."""
         post = self._posts.get(native_id)
         return post if post and post.naming == naming and post.published_at <= self.now() else None
+
+    def newest_posts(self, naming: Naming) -> tuple[SimulatedPost, ...]:
+        """List the posts of this platform that anybody can see now, newest first."""
+        with self.lock:
+            shown = (post for post in self._posts.values() if post.naming == naming and post.is_visible)
+            return tuple(sorted(shown, key=lambda post: (post.published_at, post.native_id), reverse=True))
 
     def authors(self, naming: Naming) -> frozenset[str]:
         with self.lock:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -720,3 +721,12 @@ def _no_worker_is_left_behind() -> Iterator[None]:
     before = active_count()
     yield
     assert active_count() <= before
+
+
+def test_the_same_people_in_two_lists_of_one_post_are_no_circle(contest: Contest) -> None:
+    entry = contest.add_entry()
+    thumbs, hearts = page_of("amal", "omar", cursor="hearts"), page_of("amal", "omar")
+    platform = scripted(replace(thumbs, part="thumbs"), replace(hearts, part="hearts"))
+
+    assert contest.sweep(entry, platform, full=True) == COMPLETE
+    assert contest.entry(entry).credited == 2

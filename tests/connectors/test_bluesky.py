@@ -1,6 +1,7 @@
 """What Bluesky's AppViews do that no other platform does, one test a quirk; and our recordings against its lexicons."""
 
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,12 +10,14 @@ import pytest
 
 from connectors.bluesky import Bluesky
 from harvester.connector import ContractBroken, Count, Page, Post, parse_instant
-from tests.connectors.replay import FOLDER, Answer, Exchange, always, open_connector, recognise, recordings, session
+from harvester.kit.recordings import Exchange, find_recordings
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 DID = "did:plc:ic6zqvuw5ulmfpjiwnhsr2ns"
 POST = recognise(Bluesky, f"https://bsky.app/profile/{DID}/post/3k7qmjev5lr2s")
 CREATED = "2026-11-01T10:00:00.000Z"
-EXCHANGES = [e for r in recordings("bluesky").values() for e in r.exchanges if e.response.status == 200]
+LEXICONS = Path(__file__).parents[1] / "recordings" / "bluesky" / "lexicons"
+EXCHANGES = [e for r in find_recordings(Bluesky).scenarios.values() for e in r.exchanges if e.response.status == 200]
 
 
 def liked(claimed: str, did: str = "did:plc:amina") -> dict[str, object]:
@@ -145,7 +148,7 @@ def test_an_appview_that_is_no_server_is_refused(appview: str) -> None:
 @pytest.mark.parametrize("exchange", EXCHANGES, ids=lambda exchange: exchange.provenance)
 def test_every_recorded_answer_has_the_fields_its_lexicon_requires(exchange: Exchange) -> None:
     method = urlsplit(exchange.request.url).path.rpartition("/")[2]
-    definitions = json.loads((FOLDER / "bluesky" / "lexicons" / f"{method}.json").read_text("utf-8"))["defs"]
+    definitions = json.loads((LEXICONS / f"{method}.json").read_text("utf-8"))["defs"]
     assert list(_missing(definitions["main"]["output"]["schema"], exchange.response.body, definitions)) == []
 
 

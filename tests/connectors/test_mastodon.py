@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from connectors.mastodon import Mastodon
 from harvester.connector import ContractBroken, Count, Like, Outcome, Page, Post
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POST = recognise(Mastodon, "https://social.example/@fan/109294719267373593")
 API = "https://social.example/api/v1/statuses/109294719267373593"
