@@ -73,6 +73,8 @@ class _Demo:
         for variable in [name for name in os.environ if name.startswith(ENVIRONMENT_PREFIX)]:
             del os.environ[variable]  # the demo must never touch a real installation
         self._config.write_text(f"{self._contest.config}\n[sweep]\nthreads = 1\n", encoding="utf-8")
+        for name, secret in self._contest.secrets.items():
+            (self._config.parent / name).write_text(secret, encoding="utf-8")
         self._prepare()
         self._count_likes()
         self._decide()
@@ -86,7 +88,7 @@ class _Demo:
         place = ("--city", "Tangier", "--region", "Tanger-Tétouan-Al Hoceïma")
         self._type("association", "add", "tanger-solidarite", "--name", "Tanger Solidarité", *place)
         self._clock.advance_to(STARTS_AT + timedelta(hours=10))
-        self._say("The first morning: four posts on two (simulated) platforms.")
+        self._say("The first morning: five posts on three (simulated) platforms; the third only counts.")
         for one in self._contest.posts:
             self._type("post", "add", "afcon-2027", one.url, "--entrant", one.entrant)
 

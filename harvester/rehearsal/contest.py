@@ -4,6 +4,7 @@ Likes come in the shape of a real trace. Some likers are blocked by the author (
 like back, some date it wrongly, and some come too late: what a contest meets.
 """
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from harvester.rehearsal.dialect import Dialect, Kind
 from harvester.rehearsal.faults import Reset, Throttle
 from harvester.rehearsal.mastodon import Mastodon
 from harvester.rehearsal.server import SimulatedPlatform
+from harvester.rehearsal.tiktok import Tiktok
 from harvester.rehearsal.world import SimulatedPost, World
 
 STARTS_AT = datetime(2027, 6, 18, 23, tzinfo=UTC)
@@ -43,7 +45,10 @@ class SimulatedClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContestPost:
-    """A post of the contest, its link and whose it is; `blocked` are likers its author blocked from the start."""
+    """A post of the contest, its link and whose it is; `blocked` are likers its author blocked from the start.
+
+    Where nobody is named, the highest number shown counts, and that has the blocked in it: there are none then.
+    """
 
     post: SimulatedPost
     url: str
@@ -64,6 +69,7 @@ class _Plan:
     blocked: int = 0
     taken_back: int = 0
     back_dated: int = 0
+    purged: int = 0
 
 
 _PLANS = (
@@ -71,16 +77,18 @@ _PLANS = (
     _Plan(dialect=Mastodon(), author="amine", entrant="Amine", likes=655),
     _Plan(dialect=Bluesky(), author="yasmine", entrant="Yasmine", likes=480, blocked=6, back_dated=9),
     _Plan(dialect=Bluesky(), author="amine", entrant="Amine", likes=310),
+    _Plan(dialect=Tiktok(), author="contest", entrant="Amine", likes=720, purged=40),
 )
+_SECRET = "simulated.token"  # noqa: S105 (a file's name)
 
 
 class RehearsedContest:
-    """The contest on two simulated platforms; it is served until the block ends. `posts` are published one by one."""
+    """The contest on three simulated platforms; it is served until the block ends. `posts` are published one by one."""
 
     def __init__(self) -> None:
         self.clock = SimulatedClock(STARTS_AT - timedelta(days=1))
         world = World(self.clock.now)
-        dialects: tuple[Dialect, ...] = (Mastodon(), Bluesky())
+        dialects: tuple[Dialect, ...] = (Mastodon(), Bluesky(), Tiktok())
         self._platforms = {dialect: SimulatedPlatform(world, dialect) for dialect in dialects}
         morning = STARTS_AT + timedelta(hours=9)
         self.posts = tuple(
@@ -100,8 +108,17 @@ class RehearsedContest:
     @property
     def config(self) -> str:
         """Give the settings that lead the connectors to the simulated platforms (TOML)."""
-        appview = self._platforms[Bluesky()].origin
-        return f'[http]\nallow_private_hosts = true\n\n[connectors.bluesky]\nappview = "{appview}"\n'
+        appview, videos = self._platforms[Bluesky()].origin, self._platforms[Tiktok()].origin
+        return (
+            "[http]\nallow_private_hosts = true\n\n"
+            f'[connectors.bluesky]\nappview = "{appview}"\n\n'
+            f'[connectors.tiktok]\napi = "{videos}"\ntoken_file = "{_SECRET}"\n'
+        )
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """Give the files beside the settings that hold what nobody writes into them."""
+        return {_SECRET: Tiktok().token}
 
     def ask_for_a_pause(self, pause: timedelta, *, at_page: int) -> None:
         """Let the first post's platform answer one of the next pages with 429 and a time to come back."""
@@ -116,6 +133,9 @@ def _schedule(world: World, plan: _Plan, published_at: datetime, platform: Simul
     times = arrival_times(published_at, number=plan.likes, until=ENDS_AT - timedelta(minutes=10), seed=plan.likes)
     for number, (name, at) in enumerate(zip(names, times, strict=True)):
         post.like(name, at, claimed=datetime(2023, 1, 1, tzinfo=UTC) if number < plan.back_dated else None)
+    if plan.purged:  # false accounts, taken for a week: the number falls, and comes back
+        post.drift(-plan.purged, STARTS_AT + timedelta(days=5))
+        post.drift(plan.purged, STARTS_AT + timedelta(days=12))
     for name in names[: plan.taken_back]:
         post.unlike(name, STARTS_AT + timedelta(days=9))
     for number in range(3):

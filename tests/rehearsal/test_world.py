@@ -73,3 +73,28 @@ def test_people_keep_their_ids_in_another_world():
     first, second = (World().publish(Mastodon(), author="contest") for _ in range(2))
 
     assert first.naming.actor_id("amal") == second.naming.actor_id("amal")
+
+
+def test_a_count_is_hidden_and_shown_when_its_time_has_come(world, clock):
+    post = world.publish(Mastodon())
+    post.hide_count(clock() + timedelta(hours=1))
+    post.show_count(clock() + timedelta(hours=2))
+    seen = []
+    for _ in range(3):
+        seen.append(post.count_is_hidden)
+        clock.forward(hours=1)
+
+    assert seen == [False, True, False]
+
+
+def test_a_number_that_drifts_changes_no_truth_and_is_never_negative(world, clock):
+    post = world.publish(Mastodon())
+    post.like("amal")
+    post.drift(-5, clock() + timedelta(hours=1))
+    post.drift(+5, clock() + timedelta(hours=2))
+    shown = []
+    for _ in range(3):
+        shown.append(post.displayed())
+        clock.forward(hours=1)
+
+    assert (shown, post.standing()) == ([1, 0, 1], ids(post, "amal"))
