@@ -8,7 +8,7 @@ someone favourited.
 import re
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import httpx
 import msgspec
@@ -21,6 +21,7 @@ from harvester.connector import (
     Http,
     Like,
     LikeTime,
+    Need,
     Order,
     Page,
     Post,
@@ -44,9 +45,12 @@ _OTHER_NETWORK = re.compile(r"(?:.+\.)?(?:flipboard|medium|reddit|snapchat|subst
 
 
 class MastodonSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`tokens` by host, for servers that ask for one: a user's own, with leave to read."""
-
-    tokens: dict[str, Secret] = {}
+    tokens: Annotated[
+        dict[str, Secret],
+        Need(
+            "by host, a user's own token with leave to read, where a server asks for one", "its settings, development"
+        ),
+    ] = {}
 
     def __post_init__(self) -> None:
         for host, token in self.tokens.items():

@@ -18,12 +18,13 @@ COMMANDS = {
     "campaign": "Contests: add, list, show, rate, load.",
     "post": "Posts of a contest: add, list, remove.",
     "association": "Associations: add, list, assign to a contest.",
-    "winner": "Winners: rank the contestants, assign.",
+    "winner": "Winners: rank the contestants, assign, draw among likers.",
     "plan": "Before launch: what each platform will and will not give.",
     "poll": "Read the likes of every open post once, now.",
     "status": "Displayed, held and gap per post; totals.",
     "db": "The database: upgrade, backup.",
-    "connectors": "The platforms that can be read: list.",
+    "doctor": "What works, what soon will not, and what to do.",
+    "connectors": "The platforms that can be read: list, check, login.",
 }
 
 

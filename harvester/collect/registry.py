@@ -12,10 +12,22 @@ from typing import Any
 
 import msgspec
 
+from harvester.collect.grants import GrantAuth, GrantKeeper
 from harvester.collect.guard import refuse_private_url
 from harvester.collect.http import PoliteClient, PoliteSession, says_nothing
+from harvester.collect.oauth import GrantServer
 from harvester.config import Settings
-from harvester.connector import Budget, Connector, ExplainsAnswers, Post, Secret, WantsGrant, needs_of, on_hosts
+from harvester.connector import (
+    Budget,
+    Connector,
+    ExplainsAnswers,
+    GrantSettings,
+    Post,
+    Secret,
+    WantsGrant,
+    needs_of,
+    on_hosts,
+)
 from harvester.errors import ConfigError, UsageError
 from harvester.store.installation import Installation
 
@@ -75,7 +87,7 @@ def _unknown(url: str) -> str:
     """Say what the links of that site look like, or how to see those of all."""
     owners = _owners(url)
     if not owners:
-        return f"no connector knows the URL {url!r}: 'harvester connectors list' shows what links can be read"
+        return f"no connector knows the URL {url!r}: 'harvester connectors list --urls' shows what links can be read"
     forms = ", ".join(form for one in owners for form in one.url_forms)
     return f"the {owners[0].name} connector does not know the URL {url!r}: a post's link looks like {forms}"
 
@@ -90,23 +102,41 @@ def open_platforms(at: Installation, names: Iterable[str], stack: ExitStack) -> 
 
 def open_platform(at: Installation, name: str) -> Platform:
     """Make a connector from its section of the settings, and its client with the budgets that apply here."""
-    connector_type = find(name)
-    section = {key: _from_environment(value) for key, value in at.settings.connectors.get(name, {}).items()}
-    budget = section.pop("budget", None)
+    settings = read_settings(at.settings, name)
     try:
-        settings = msgspec.convert(section, connector_type.settings_type, strict=False, dec_hook=_read_secret)
-        connector = connector_type(settings)
-    except (msgspec.ValidationError, ValueError) as error:
+        connector = find(name)(settings)
+        server = grant_server(at, connector, settings)
+    except ValueError as error:
         raise ConfigError(f"connectors.{name}: {error}") from error
+    budget = at.settings.connectors.get(name, {}).get("budget")
+    explain = connector.explain if isinstance(connector, ExplainsAnswers) else says_nothing
     client = PoliteClient(
         at.settings.http,
         budgets=connector.traits.budgets if budget is None else _declared(name, str(budget)),
-        explain=connector.explain if isinstance(connector, ExplainsAnswers) else says_nothing,
+        explain=explain,
+        grant=GrantAuth(GrantKeeper(at, name, server), explain) if server else None,
         remedy=_remedy(connector),
         now=at.now,
         sleep=at.sleep,
     )
     return Platform(connector, client)
+
+
+def read_settings(settings: Settings, name: str) -> msgspec.Struct:
+    """Read a connector's section into the settings that it declares."""
+    section = {key: _from_environment(value) for key, value in settings.connectors.get(name, {}).items()}
+    section.pop("budget", None)
+    try:
+        return msgspec.convert(section, find(name).settings_type, strict=False, dec_hook=_read_secret)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"connectors.{name}: {error}") from error
+
+
+def grant_server(at: Installation, connector: Connector, settings: msgspec.Struct) -> GrantServer | None:
+    """Give the server that grants access for a connector; None for one that wants no grant."""
+    if not isinstance(connector, WantsGrant) or not isinstance(settings, GrantSettings):
+        return None
+    return GrantServer(connector.oauth, settings, at.settings.http, now=at.now, sleep=at.sleep)
 
 
 def _remedy(connector: Connector) -> str:

@@ -86,6 +86,17 @@ class MasterKey:
                 f"the key in {self._where} does not open campaign {campaign!r}: another master key made it"
             ) from error
 
+    def seal(self, content: bytes) -> bytes:
+        """Encrypt what only this installation may read."""
+        return self._fernet.encrypt(content)
+
+    def unseal(self, box: bytes, what: str) -> bytes:
+        """Give back what `seal` was given; `ConfigError` names it when another master key sealed it."""
+        try:
+            return self._fernet.decrypt(box)
+        except InvalidToken as error:
+            raise ConfigError(f"the key in {self._where} does not open {what}: another master key sealed it") from error
+
 
 def create_key_files(settings: KeySettings) -> tuple[Path, ...]:
     """Write the master and the signing key where there is none yet, for their owner alone; give what was made."""

@@ -448,9 +448,6 @@ def test_every_connector_is_listed_with_what_its_platform_tells(run) -> None:
     table = run("connectors", "list").out
 
     assert [one["connector"] for one in facts] == list(installed())
-    assert {frozenset(one) for one in facts} == {
-        frozenset({"connector", "tells", "order", "time", "page_max", "budgets", "urls"})
-    }
     for one in facts:
         assert one["connector"] in table
         assert one["urls"] == list(installed()[one["connector"]].url_forms)

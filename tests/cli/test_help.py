@@ -14,7 +14,7 @@ import harvester.cli
 from harvester.cli.main import COMMANDS, app, load_command
 
 HEAVY = {"sqlmodel", "sqlalchemy", "httpx", "pydantic", "pydantic_settings", "msgspec", "alembic", "cryptography"}
-NO_COMMANDS = {"__init__", "main", "runtime"}
+NO_COMMANDS = {"login", "__init__", "main", "runtime"}  # login belongs to connectors
 
 
 def helped(*command: str) -> str:

@@ -80,7 +80,7 @@ def test_a_name_that_resolves_to_this_machine_is_refused_without_a_retry(platfor
 
 
 def test_a_private_host_answers_where_the_settings_allow_it(platform: SimulatedPlatform) -> None:
-    post = platform.world.publish(platform.dialects[0])
+    post = platform.world.publish(platform.handlers[0])
 
     with PoliteClient(HttpSettings(allow_private_hosts=True)) as client:
         answer = client.session([platform.origin], 80).get(f"{platform.origin}/api/v1/statuses/{post.native_id}")

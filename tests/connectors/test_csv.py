@@ -7,7 +7,7 @@ import pytest
 
 from connectors.csv_import import CsvImport
 from harvester.connector import ContractBroken, Count, Page, Post, Refused, parse_instant
-from tests.connectors.replay import always, open_connector, recognise, session
+from harvester.kit.replay import always, open_connector, recognise, session
 
 POST = recognise(CsvImport, "csv://partner/p1")
 Put = Callable[..., None]

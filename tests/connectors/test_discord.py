@@ -5,7 +5,7 @@ import pytest
 
 from connectors.discord import Discord
 from harvester.connector import ContractBroken, GrantLost, Outcome, Page, Throttled, answered_at
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 GUILD, CHANNEL, MESSAGE = "613425648685547541", "697138785317814292", "1233093464812851241"
 POST = recognise(Discord, f"https://discord.com/channels/{GUILD}/{CHANNEL}/{MESSAGE}")

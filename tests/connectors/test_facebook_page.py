@@ -19,7 +19,8 @@ from harvester.connector import (
     Unstable,
     default_basis,
 )
-from tests.connectors.replay import TOKEN, Answer, always, open_connector, recognise, session
+from harvester.kit.recordings import HIDDEN_SECRET as TOKEN
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 SETTINGS = {"token": TOKEN, "page_id": "100200300"}
 POST = recognise(FacebookPage, "https://www.facebook.com/100200300/posts/700800900")

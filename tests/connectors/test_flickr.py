@@ -7,7 +7,7 @@ import pytest
 
 from connectors.flickr import Flickr
 from harvester.connector import ContractBroken, GrantLost, Missing, Outcome, Refused, Unstable
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POST = recognise(Flickr, "https://www.flickr.com/photos/absentmindedprof/5227922370/")
 SETTINGS = {"api_key": "secret"}

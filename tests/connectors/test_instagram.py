@@ -4,7 +4,7 @@ import pytest
 
 from connectors.instagram import Instagram
 from harvester.connector import GrantFacts, GrantLost, Post
-from tests.connectors.replay import always, open_connector, recognise, session
+from harvester.kit.replay import always, open_connector, recognise, session
 
 POST = recognise(Instagram, "https://www.instagram.com/p/CRyZpmrjYC4/")
 

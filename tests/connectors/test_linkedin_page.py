@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.linkedin_page import LinkedinPage
 from harvester.connector import ApiVersion, ContractBroken, Page
-from tests.connectors.replay import Answer, open_connector, recognise, session
+from harvester.kit.replay import Answer, open_connector, recognise, session
 
 POST = recognise(LinkedinPage, "https://www.linkedin.com/feed/update/urn:li:share:7123456789012345001/")
 

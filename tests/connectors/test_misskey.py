@@ -6,7 +6,7 @@ import pytest
 from connectors.misskey import Misskey
 from harvester.collect.sweep import LoopGuard
 from harvester.connector import ContractBroken, Like, Missing, Outcome, Page, Post, Refused, Throttled
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POST = recognise(Misskey, "https://misskey.example/notes/9s8k2p1x4f")
 NOTE = {"id": POST.native_id, "createdAt": "2026-11-01T10:00:00.000Z", "reactions": {"👍": 2, ":blob@far.example:": 1}}

@@ -4,7 +4,7 @@ import pytest
 
 from connectors.peertube import Peertube
 from harvester.connector import ContractBroken, Count, Post
-from tests.connectors.replay import always, open_connector, recognise, session
+from harvester.kit.replay import always, open_connector, recognise, session
 
 UUID, SHORT = "9c9de5e8-0a1e-484a-b099-e80766180a6d", "kkGMgK9ZtnKfYAgnEtQxbv"
 POST = recognise(Peertube, f"https://peertube.example/w/{UUID}")

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.pinterest import Pinterest
 from harvester.connector import ContractBroken, Count, GrantFacts
-from tests.connectors.replay import always, open_connector, recognise, session
+from harvester.kit.replay import always, open_connector, recognise, session
 
 POST = recognise(Pinterest, "https://www.pinterest.com/pin/813744226420795884/")
 

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.telegram import Telegram
 from harvester.connector import Count, GrantLost, Outcome, Refused, Throttled, answered_at
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 NAMED = recognise(Telegram, "https://t.me/HopeChannel/123")
 NUMBERED = recognise(Telegram, "https://t.me/c/1000000001/123")

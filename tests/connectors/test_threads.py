@@ -4,7 +4,7 @@ import pytest
 
 from connectors.threads import Threads
 from harvester.connector import ContractBroken, Count, GrantFacts
-from tests.connectors.replay import always, open_connector, recognise, session
+from harvester.kit.replay import always, open_connector, recognise, session
 
 POST = recognise(Threads, "https://www.threads.com/@example/post/C8abcdefghi")
 

@@ -5,7 +5,7 @@ import pytest
 
 from connectors.tiktok import Tiktok
 from harvester.connector import ContractBroken, Count, GrantFacts, Outcome, Post, Refused, Unstable
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 LARGE = "9223372036854775807"  # over 2**53: as a number it would be another video
 POSTS = [recognise(Tiktok, f"https://www.tiktok.com/@user/video/{one}") for one in (LARGE, "7234567890123456789")]

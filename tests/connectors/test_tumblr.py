@@ -8,7 +8,7 @@ import pytest
 from connectors.tumblr import Tumblr
 from harvester.collect.sweep import LoopGuard
 from harvester.connector import ContractBroken, GrantLost, Page
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POST = recognise(Tumblr, "https://staff.tumblr.com/post/659803739627094017")
 SETTINGS = {"api_key": "secret"}

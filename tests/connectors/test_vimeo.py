@@ -8,7 +8,7 @@ import pytest
 
 from connectors.vimeo import Vimeo
 from harvester.connector import ContractBroken, Count, GrantFacts, GrantLost, Page, parse_instant
-from tests.connectors.replay import always, open_connector, recognise, session
+from harvester.kit.replay import always, open_connector, recognise, session
 
 POST = recognise(Vimeo, "https://vimeo.com/29433509")
 SETTINGS = {"token": "secret"}

@@ -8,7 +8,7 @@ import pytest
 from connectors.vk import Vk
 from harvester.collect.sweep import LoopGuard
 from harvester.connector import GrantFacts, GrantLost, Missing, Outcome, Refused, Throttled, Unstable
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POST = recognise(Vk, "https://vk.com/wall-22822305_617")
 NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)

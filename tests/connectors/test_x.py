@@ -7,7 +7,7 @@ import pytest
 
 from connectors.x import X
 from harvester.connector import ContractBroken, Count, Exhausted, GrantFacts, Http, Page, Refused, Throttled
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POST = recognise(X, "https://x.com/jack/status/20")
 OTHERS = [recognise(X, f"https://x.com/jack/status/{number}") for number in (21, 22)]

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.youtube import Youtube
 from harvester.connector import ContractBroken, Count, Exhausted, GrantLost
-from tests.connectors.replay import Answer, always, open_connector, recognise, session
+from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 POSTS = [recognise(Youtube, f"https://youtu.be/aaaaaaaaaa{number}") for number in (1, 2, 3)]
 

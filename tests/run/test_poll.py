@@ -79,7 +79,7 @@ def make_post(world: World, platform: SimulatedPlatform) -> Callable[..., Simula
     """Publish a post that so many people like."""
 
     def make(likers: int = 3, *, on: SimulatedPlatform = platform) -> SimulatedPost:
-        post = world.publish(on.dialects[0])
+        post = world.publish(on.handlers[0])
         for number in range(likers):
             post.like(f"fan-{number}")
         return post
