@@ -22,6 +22,7 @@ from harvester.store.keys import MasterKey
 from harvester.store.kinds import SweepOutcome
 
 DEFAULT_CONFIG = Path("config.toml")
+_WIDTH_OF_A_FILE = 120
 EXIT_CODES = {SweepOutcome.COMPLETE: 0, SweepOutcome.PARTIAL: 3, SweepOutcome.FAILED: 1}
 
 ConfigOption = Annotated[
@@ -90,8 +91,11 @@ def open_installation(config: Path, running: Runtime) -> Installation:
 
 
 def plain_console() -> Console:
-    """Open the terminal so that names and links are printed as they are, whatever characters they hold."""
-    return Console(markup=False, emoji=False, highlight=False)
+    """Open the terminal so that names and links are printed as they are; a file or a pipe has room for a table."""
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_OF_A_FILE
+    return console
 
 
 def show(content: RenderableType) -> None:
