@@ -3,7 +3,7 @@
 A pytest plugin (tests/conftest.py names it), so its fixtures are everywhere.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from harvester.books.credit import Desk
 from harvester.books.ledger import campaign_accounts, distribute
 from harvester.collect.http import PoliteClient
 from harvester.collect.progress import Ending
+from harvester.collect.readings import read_entries
 from harvester.collect.registry import Platform
 from harvester.collect.sweep import Job, sweep_entry
 from harvester.config import HttpSettings
@@ -77,6 +78,7 @@ class FakePlatform:
     order: Order = Order.SERVER_DESC
     time: LikeTime = LikeTime.NONE
     cursor_life: timedelta = timedelta(hours=1)
+    depth_limit: int | None = None
     handle_retention: timedelta | None = None
     published_at: datetime | None = None
     displayed: int | str | None = None
@@ -97,6 +99,7 @@ class FakePlatform:
             time=self.time,
             page_max=self.page_max,
             cursor_life=self.cursor_life,
+            depth_limit=self.depth_limit,
             handle_retention=self.handle_retention,
         )
 
@@ -135,6 +138,51 @@ class FakePlatform:
         rest = [row for row in self._rows if cursor is None or row[0] < int(cursor)]
         likes = tuple(Like(actor=name, handle=f"@{name}", at=self.times.get(name)) for _, name in rest[:size])
         return Page(likes=likes, cursor=str(rest[size - 1][0]) if len(rest) > size else None)
+
+
+@dataclass
+class CountingPlatform:
+    """A connector that only counts: `numbers` by native id, HIDDEN for a hidden one; a post without a number is gone.
+
+    `before` says what happens at the nth request (from 1): an error is raised, anything else is called. `spoilt` names
+    the posts with which no request succeeds, and the error that each one causes.
+    """
+
+    name: ClassVar[str] = "counting"
+    hosts: ClassVar[tuple[str, ...]] = ()
+    url_forms: ClassVar[tuple[str, ...]] = ("counting://post",)
+    settings_type: ClassVar[type[msgspec.Struct]] = NoSettings
+    origins: ClassVar[tuple[str, ...]] = ()
+
+    numbers: dict[str, int | str] = field(default_factory=dict)
+    batch_max: int = 50
+    published_at: datetime | None = None
+    before: dict[int, Any] = field(default_factory=dict)
+    spoilt: dict[str, Exception] = field(default_factory=dict)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def traits(self) -> Traits:
+        return Traits(batch_max=self.batch_max)
+
+    @classmethod
+    def recognise(cls, url: str) -> Post | None:
+        return None
+
+    def fetch_counts(self, http: Http, posts: Sequence[Post]) -> tuple[Count, ...]:
+        self.asked.append(tuple(post.native_id for post in posts))
+        act = self.before.pop(len(self.asked), None)
+        for error in (act, *(self.spoilt.get(post.native_id) for post in posts)):
+            if isinstance(error, Exception):
+                raise error
+        if act:
+            act()
+        return tuple(self._count(post.native_id) for post in posts if post.native_id in self.numbers)
+
+    def _count(self, native_id: str) -> Count:
+        number = self.numbers[native_id]
+        likes = number if isinstance(number, int) else None
+        return Count(native_id=native_id, likes=likes, published_at=self.published_at)
 
 
 def page_of(*likers: str, cursor: str | None = None) -> Page:
@@ -182,7 +230,7 @@ class Contest:
 
     def add_entry(self, native_id: str = "1", *, realm: str = "fake:here", **stated: Any) -> int:
         """Put a post into the campaign; by default it was published when the contest began."""
-        row = {"published_at": self.facts.rules.starts_at} | stated
+        row = {"published_at": self.facts.rules.starts_at, "basis": Basis.IDENTITY} | stated
         with self.database.writing() as session:
             entry = Entry(
                 campaign_id=self.facts.id,
@@ -191,7 +239,6 @@ class Contest:
                 native_id=native_id,
                 url=f"https://fake.example/{native_id}",
                 pasted_url=f"https://fake.example/{native_id}",
-                basis=Basis.IDENTITY,
                 added_at=self.clock(),
                 **row,
             )
@@ -232,6 +279,12 @@ class Contest:
         ending = sweep_entry(self.job(entry_id, platform, **other), wants_full=full)
         self.clock.forward(minutes=1)
         return ending
+
+    def read(self, entry_ids: Sequence[int], platform: Any, **other: Any) -> Mapping[int, Ending]:
+        """Read entries that are only counted, in one batch; a minute passes."""
+        endings = read_entries([self.job(entry_id, platform, **other) for entry_id in entry_ids])
+        self.clock.forward(minutes=1)
+        return endings
 
     def distribute(self) -> int:
         with self.database.writing() as session:

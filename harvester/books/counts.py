@@ -43,7 +43,8 @@ def credit_reading(session: Session, desk: Desk, shown: Shown) -> Counter[str]:
 
     A hidden number freezes the credit: it changes nothing.
     """
-    of_entry = select(Entry).where(Entry.id == desk.entry_id).with_for_update()
+    # Not the strongest lock: the rows of sweeps that refer to the entry hold it shared, and two readers would wait.
+    of_entry = select(Entry).where(Entry.id == desk.entry_id).with_for_update(key_share=True)
     entry = session.exec(of_entry, execution_options={"populate_existing": True}).one()
     found = _circumstances(session, entry, shown)
     reading = keep_reading(session, desk.entry_id, shown)

@@ -13,7 +13,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from harvester.books.counts import Shown, keep_reading
-from harvester.connector import Count, Order, Traits
+from harvester.connector import Basis, Count, Order, Traits
 from harvester.store.kinds import EntryState, SweepOutcome
 from harvester.store.models import Entry, Observation, Sweep
 
@@ -116,12 +116,15 @@ def missing(session: Session, entry_id: int, reason: str, now: datetime) -> Endi
 
 
 def held(session: Session, campaign_id: int) -> Mapping[int | None, int]:
-    """Count, per entry, the likers seen that have not taken back their like; an entry never read is left out."""
+    """Count, per entry, the likers seen that have not taken back their like.
+
+    An entry never read is left out, and so is one that is only counted: nobody is known to like it.
+    """
     total = func.sum(col(Sweep.new) - col(Sweep.unliked) + col(Sweep.returned))
     rows = session.exec(
         select(Sweep.entry_id, total)
         .join(Entry, col(Entry.id) == Sweep.entry_id)
-        .where(Entry.campaign_id == campaign_id, Sweep.pages > 0)
+        .where(Entry.campaign_id == campaign_id, Entry.basis == Basis.IDENTITY, Sweep.pages > 0)
         .group_by(col(Sweep.entry_id))
     ).all()
     return {entry: int(number) for entry, number in rows}

@@ -13,10 +13,10 @@ from harvester.books.counts import Shown, credit_reading
 from harvester.books.credit import Desk
 from harvester.collect import progress as record
 from harvester.collect.counts import read_counts
-from harvester.collect.http import PoliteSession
 from harvester.collect.progress import Ending
 from harvester.collect.sweep import Job
 from harvester.connector import ContractBroken, Count, Missing, Outcome, Refused, Throttled, Unstable
+from harvester.store.database import Database
 from harvester.store.kinds import SweepOutcome
 from harvester.store.models import Sweep
 
@@ -42,30 +42,41 @@ def read_entries(jobs: Sequence[Job]) -> Mapping[int, Ending]:
     return endings | (_read(due) if due else {})
 
 
-def _read(jobs: Sequence[Job]) -> dict[int, Ending]:
+def book_defect(database: Database, entry_ids: Sequence[int], reason: str, at: datetime) -> dict[int, Ending]:
+    """Record that an error of our own or of a connector broke a batch off, so that no older reading stands for it."""
+    ending = Ending(outcome=SweepOutcome.FAILED, reason=reason)
+    with database.writing() as session:
+        session.add_all(_new_sweep(entry_id, ending, 0, at) for entry_id in entry_ids)
+    return dict.fromkeys(entry_ids, ending)
+
+
+def _read(jobs: Sequence[Job], asked_before: int = 0) -> dict[int, Ending]:
     """Read posts in one request; one that cannot be read with the others is looked for by halves."""
-    platform, http = jobs[0].platform, jobs[0].platform.session(*(job.post for job in jobs))
+    platform, posts = jobs[0].platform, {job.post.native_id: job.post for job in jobs}
+    http = platform.session(*posts.values())
     try:
-        counts = read_counts(platform.connector, http, [job.post for job in jobs])
+        counts = read_counts(platform.connector, http, [*posts.values()])
     except Outcome as error:
-        if len(jobs) > 1 and isinstance(error, _OF_ONE_POST):
+        asked = asked_before + http.take_requests()
+        if len(posts) > 1 and isinstance(error, _OF_ONE_POST):
             half = len(jobs) // 2
-            return _read(jobs[:half]) | _read(jobs[half:])
-        return {job.entry_id: _book_failure(job, error, requests) for job, requests in _shared(jobs, http)}
-    return {job.entry_id: _book(job, counts.get(job.post.native_id), requests) for job, requests in _shared(jobs, http)}
+            return _read(jobs[:half], asked) | _read(jobs[half:])
+        return {job.entry_id: _book_failure(job, error, requests) for job, requests in _shared(jobs, asked)}
+    read_at, asked = jobs[0].now(), asked_before + http.take_requests()
+    shares = _shared(jobs, asked)
+    return {job.entry_id: _book(job, counts.get(job.post.native_id), requests, read_at) for job, requests in shares}
 
 
-def _shared(jobs: Sequence[Job], http: PoliteSession) -> Iterable[tuple[Job, int]]:
+def _shared(jobs: Sequence[Job], requests: int) -> Iterable[tuple[Job, int]]:
     """Put the requests of a batch down to its first post, so that they add up."""
-    taken = http.take_requests()
-    return ((job, taken if number == 0 else 0) for number, job in enumerate(jobs))
+    return ((job, requests if number == 0 else 0) for number, job in enumerate(jobs))
 
 
-def _book(job: Job, count: Count | None, requests: int) -> Ending:
+def _book(job: Job, count: Count | None, requests: int, read_at: datetime) -> Ending:
     if count is None:
         return _book_failure(job, Missing(_MISSING), requests)
     with job.database.writing() as session:
-        return book_count(session, job.desk, count, job.now(), requests=requests, credits_existing=job.credits_existing)
+        return book_count(session, job.desk, count, read_at, requests=requests, credits_existing=job.credits_existing)
 
 
 def book_count(

@@ -100,8 +100,8 @@ def _coverage(entries: Sequence[EntryView]) -> Iterable[str]:
     """Say how much of the credit rests on people who are named, and how much on the platforms' own numbers."""
     of = {basis: sum(entry.credited for entry in entries if entry.basis is basis) for basis in Basis}
     if of[Basis.COUNT]:
-        named = of[Basis.IDENTITY] / sum(of.values())
-        yield f"  {of[Basis.IDENTITY]:,} of them by named likers (coverage {named:.0%}), the others only counted"
+        named = 100 * of[Basis.IDENTITY] // sum(of.values())  # never 100 % while one is only counted
+        yield f"  {of[Basis.IDENTITY]:,} of them by named likers (coverage {named}%), the others only counted"
 
 
 def _notes(entries: Iterable[EntryView], zone: ZoneInfo) -> Iterable[str]:

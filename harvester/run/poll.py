@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 from harvester.books.credit import Desk
 from harvester.books.ledger import campaign_accounts, distribute
 from harvester.collect.progress import Ending
-from harvester.collect.readings import read_entries
+from harvester.collect.readings import book_defect, read_entries
 from harvester.collect.registry import Platform, open_platforms
 from harvester.collect.sweep import Job, sweep_entry
 from harvester.connector import Basis, Post
@@ -29,6 +29,7 @@ from harvester.store.installation import Installation
 from harvester.store.kinds import EntryState, SweepOutcome
 from harvester.store.models import Entry, SealedHandles, Sweep
 
+_DEFECT = "an error in harvester or the connector: see the log"
 _POLLED = (EntryState.OPEN, EntryState.MISSING)
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ def _read_together(
     at: Installation, batch: Sequence[_Work], platform: Platform, *, wants_full: bool, stop: Event
 ) -> dict[int | None, EntryResult]:
     """Read a batch at the top of a worker thread: a connector's own defect ends these entries alone."""
+    endings: Mapping[int, Ending]
     try:
         jobs = [_job(at, one.campaign, one.entry, platform, stop) for one in batch]
         if batch[0].entry.basis is Basis.COUNT:
@@ -132,9 +134,16 @@ def _read_together(
         raise
     except Exception:
         log.exception("reading %s broke off", ", ".join(one.entry.url for one in batch))
-        broken = Ending(outcome=SweepOutcome.FAILED, reason="an error in harvester or the connector: see the log")
-        endings = {one.entry.id or 0: broken for one in batch}
+        endings = _broken_off(at, batch)
     return {one.entry.id: _result(at.database, one.campaign, one.entry, endings[one.entry.id or 0]) for one in batch}
+
+
+def _broken_off(at: Installation, batch: Sequence[_Work]) -> Mapping[int, Ending]:
+    """Say that a defect ended these entries; a list's sweep, still open, tells by itself where it stopped."""
+    entry_ids = [one.entry.id or 0 for one in batch]
+    if batch[0].entry.basis is Basis.COUNT:
+        return book_defect(at.database, entry_ids, _DEFECT, at.now())
+    return dict.fromkeys(entry_ids, Ending(outcome=SweepOutcome.FAILED, reason=_DEFECT))
 
 
 def _job(at: Installation, campaign: CampaignFacts, entry: Entry, platform: Platform, stop: Event) -> Job:

@@ -142,6 +142,25 @@ def test_likes_that_do_not_simply_count_are_shown_apart(make_status) -> None:
     assert "5 before the contest, not counted" in shown
 
 
+@pytest.mark.parametrize(("named", "coverage"), [(0, 0), (1, 50), (2, 66), (999, 99)])
+def test_how_much_rests_on_named_likers_is_said_where_posts_are_only_counted(
+    make_status, make_entry, named: int, coverage: int
+) -> None:
+    counted = make_entry(basis=Basis.COUNT, held=None, gap=None, displayed=3, credited=1)
+
+    shown = written(status_text(make_status(make_entry(credited=named), counted)))
+
+    assert f"{named} of them by named likers (coverage {coverage}%), the others only counted" in shown
+    assert "3 counted – 1 01-21 21:00 complete" in shown
+
+
+@pytest.mark.parametrize("credited", [0, 7])
+def test_no_coverage_is_said_where_every_credited_liker_is_named(make_status, make_entry, credited: int) -> None:
+    nothing_yet = make_entry(basis=Basis.COUNT, held=None, gap=None, credited=0)
+
+    assert "coverage" not in written(status_text(make_status(make_entry(credited=credited), nothing_yet)))
+
+
 def test_a_sweep_that_runs_is_called_unfinished() -> None:
     assert (outcome_text(None).plain, outcome_text("complete").plain) == ("unfinished", "complete")
 
