@@ -56,7 +56,8 @@ def instant_of(liked_at: datetime | None, found: Circumstances) -> datetime:
 def judge(liked_at: datetime | None, found: Circumstances, rules: Rules) -> Verdict:
     """Say whether a newly seen like lies in the window."""
     instant = instant_of(liked_at, found)
-    if instant < rules.starts_at:
+    is_agreed = found.credits_existing and found.previous_sweep_at is None and liked_at is None
+    if instant < rules.starts_at and not is_agreed:
         return Verdict.BASELINE
     if liked_at and found.time is LikeTime.PLATFORM:
         return Verdict.CREDITED if instant < rules.ends_at else Verdict.LATE

@@ -41,11 +41,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a sweep ended, why, and when it may go on."""
+    """How a sweep ended, why, and when it may go on; a list cut at its platform's limit proves nobody's absence."""
 
     outcome: SweepOutcome
     reason: str | None = None
     resume_at: datetime | None = None
+    is_capped: bool = False
 
 
 def pause_in_force(session: Session, entry_id: int, now: datetime) -> Sweep | None:
@@ -100,7 +101,7 @@ def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: 
     sweep.touched_at = now
     if ending.outcome is SweepOutcome.COMPLETE:
         _mark_present(session, sweep.entry_id)
-    if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and _proves_absence(sweep):
+    if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and not ending.is_capped and _proves_absence(sweep):
         sweep.unliked += _mark_absences(session, sweep)
 
 

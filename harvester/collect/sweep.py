@@ -120,7 +120,8 @@ class _Walk:
         """Walk to the end of the list or to the first thing that stops the walk."""
         try:
             self._walk()
-            ending = Ending(outcome=SweepOutcome.COMPLETE, reason=_CAPPED if self._is_capped() else None)
+            is_capped = self._is_capped()
+            ending = Ending(outcome=SweepOutcome.COMPLETE, reason=_CAPPED if is_capped else None, is_capped=is_capped)
         except LeaseLostError as error:
             return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
         except Throttled as pause:

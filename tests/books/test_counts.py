@@ -252,6 +252,7 @@ class Oracle:
     def __init__(self, story: Story, start: datetime) -> None:
         self.start, self.end = start, start + 2 * HOUR
         self.is_free_of_baseline = story.post != "old"
+        self.is_agreed = story.post == "agreed"
         self.left = story.cap
         self.rates = [(start, 10)]
         self.numbers: list[tuple[datetime, int]] = []
@@ -267,9 +268,10 @@ class Oracle:
         self.numbers.append((at, number))
 
     def _counts(self, at: datetime) -> bool:
-        """A like counts that cannot be older than the start, and may be older than the end."""
+        """A like counts that cannot be older than the start, or was agreed on, and may be older than the end."""
         before = self.numbers[-1][0] if self.numbers else None
-        is_of_the_contest = at >= self.start and (before is not None or self.is_free_of_baseline)
+        is_agreed = self.is_agreed and before is None
+        is_of_the_contest = is_agreed or (at >= self.start and (before is not None or self.is_free_of_baseline))
         return is_of_the_contest and (before or self.start) < self.end
 
 

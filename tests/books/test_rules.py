@@ -107,8 +107,14 @@ def test_a_person_may_credit_what_the_first_sweep_finds(published_at: datetime |
     assert first_seen(published_at=published_at, credits_existing=True) is Verdict.CREDITED
 
 
-def test_likes_first_seen_before_the_start_earn_nothing_even_when_existing_ones_do() -> None:
-    assert first_seen(seen_at=START - INSTANT, credits_existing=True) is Verdict.BASELINE
+def test_what_a_person_agreed_to_credit_counts_though_it_is_first_seen_before_the_start() -> None:
+    assert first_seen(seen_at=START - INSTANT, credits_existing=True) is Verdict.CREDITED
+    assert seen(START - INSTANT, credits_existing=True) is Verdict.BASELINE
+
+
+def test_a_dated_like_from_before_the_start_earns_nothing_whatever_was_agreed() -> None:
+    dated = {"time": LikeTime.PLATFORM, "credits_existing": True}
+    assert first_seen(START - INSTANT, seen_at=START - INSTANT, **dated) is Verdict.BASELINE
 
 
 def test_what_a_later_sweep_finds_on_an_older_post_counts() -> None:

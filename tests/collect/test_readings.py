@@ -228,7 +228,8 @@ def test_a_list_that_is_never_longer_is_capped_and_not_walked_again(contest: Con
     assert str(ending.reason).startswith("capped")
 
 
-def test_nobody_took_back_a_like_by_falling_out_of_a_capped_list(contest: Contest) -> None:
+@pytest.mark.parametrize("more", [0, 1], ids=["beside a stale count", "beside a true count"])
+def test_nobody_took_back_a_like_by_falling_out_of_a_capped_list(contest: Contest, more: int) -> None:
     """Newer likers push older ones out."""
     entry = contest.add_entry()
     platform = FakePlatform(["a", "b", "c"], depth_limit=3, displayed=3, order=Order.UNDEFINED)
@@ -236,7 +237,7 @@ def test_nobody_took_back_a_like_by_falling_out_of_a_capped_list(contest: Contes
     for newer in ("d", "e", "f"):
         platform.like(newer)
         platform.unlike(platform.standing[-1])
-        platform.displayed = int(str(platform.displayed)) + 1
+        platform.displayed = int(str(platform.displayed)) + more
         contest.sweep(entry, platform, full=True)
     assert (earned(contest), contest.entry(entry).held) == (6, 6)
 

@@ -29,8 +29,8 @@ ROWS = (  # of the first release
     "INSERT INTO allocation (campaign_id, association_id, share_ppm, reason, author, made_at) "
     "VALUES (1, 1, 5, 'r', 'a', '2027-01-01')",
     "INSERT INTO winner (campaign_id, entrant_id, reason, author, made_at) VALUES (1, 1, 'r', 'a', '2027-01-01')",
-    "INSERT INTO entry (id, campaign_id, connector, realm, native_id, url, pasted_url, basis, state, displayed, added_at) "
-    "VALUES (1, 1, 'fake', 'fake:here', '1', 'u', 'u', 'identity', 'open', 7, '2027-01-01')",
+    "INSERT INTO entry (id, campaign_id, connector, realm, native_id, url, pasted_url, basis, state, displayed, "
+    "added_at) VALUES (1, 1, 'fake', 'fake:here', '1', 'u', 'u', 'identity', 'open', 7, '2027-01-01')",
     "INSERT INTO sweep (id, entry_id, is_full, started_at, touched_at, pass_number, pages, requests, listed, new, "
     "credited, uncertain, over_cap, baseline, late, repeated, unliked, returned) "
     "VALUES (1, 1, true, '2027-01-02', '2027-01-02', 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0)",
