@@ -10,14 +10,12 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from harvester.books.credit import Desk
+from harvester.books.credit import EARNS, Desk
 from harvester.books.ledger import Credit, credit_likes, credited_bytes, lock_campaign
 from harvester.books.rules import Circumstances, judge
 from harvester.connector import Count, LikeTime
 from harvester.store.kinds import Verdict
 from harvester.store.models import Entry, Reading
-
-EARNS = (Verdict.CREDITED, Verdict.UNCERTAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
