@@ -1,6 +1,10 @@
 """`harvester plan`: what will be known, how often it can be asked, and what must be cleared."""
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -71,3 +75,58 @@ def test_a_post_older_than_the_contest_is_warned_of(planned: Run, platform, publ
     planned("post", "add", "afcon", platform.url_of(old))
 
     assert "what it has before is the baseline" in planned("plan", "afcon").out
+
+
+class _CappedPlatform(BaseHTTPRequestHandler):
+    """Answers as X does: a count of 350, and a list that ends at a hundred."""
+
+    def do_GET(self) -> None:
+        likers = [{"id": str(number)} for number in range(1, 101)]
+        shown = {"id": "1234567890123456789", "created_at": "2027-01-21T20:00:00.000Z"}
+        count = [shown | {"public_metrics": {"like_count": 350}}]
+        body = json.dumps({"data": likers if "liking_users" in self.path else count, "meta": {}}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@pytest.fixture
+def capped(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A platform that names a hundred likers at most, and the link of a post on it."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _CappedPlatform) as server:
+        thread = Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        monkeypatch.setenv("HARVESTER_HTTP__ALLOW_PRIVATE_HOSTS", "true")
+        monkeypatch.setenv("HARVESTER_CONNECTORS__X__API", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("HARVESTER_CONNECTORS__X__TOKEN", "a-token")
+        yield "https://x.com/khatwatkhir/status/1234567890123456789"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_capped_list_is_planned_with_the_rate_at_which_a_liker_is_lost(planned: Run, capped: str) -> None:
+    assert planned("post", "add", "afcon", capped, "--basis", "identity").code == 0
+
+    (post,) = planned("plan", "afcon", "--json").facts["posts"]
+    safe = post["likes_an_hour_at_most"]
+    busy, quiet = (
+        planned("plan", "afcon", "--likes-per-hour", str(safe + 1)),
+        planned("plan", "afcon", "--likes-per-hour", str(safe)),
+    )
+
+    assert (post["basis"], post["knows"], post["displayed"]) == ("identity", "identities", 350)
+    assert f"above {safe:,} likes an hour a liker can pass unseen" in post["notes"][0]
+    assert f"likers pass unseen (safe up to {safe:,})" in busy.out
+    assert "unseen" not in quiet.out
+    assert "have a lawyer clear, x: " in quiet.out
+
+
+def test_a_post_there_is_counted_unless_a_person_wants_names(planned: Run, capped: str) -> None:
+    said = planned("post", "add", "afcon", capped)
+
+    assert (said.code, "credited by that number: the likers stay unknown" in said.out) == (0, True)
