@@ -81,10 +81,12 @@ class _CappedPlatform(BaseHTTPRequestHandler):
     """Answers as X does: a count of 350, and a list that ends at a hundred."""
 
     def do_GET(self) -> None:
-        likers = [{"id": str(number)} for number in range(1, 101)]
+        likers = [{"id": str(number), "username": f"fan{number}"} for number in range(1, 101)]
         shown = {"id": "1234567890123456789", "created_at": "2027-01-21T20:00:00.000Z"}
         count = [shown | {"public_metrics": {"like_count": 350}}]
-        body = json.dumps({"data": likers if "liking_users" in self.path else count, "meta": {}}).encode()
+        body = json.dumps(
+            {"data": likers if "liking_users" in self.path else count, "meta": {"result_count": 100}}
+        ).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
