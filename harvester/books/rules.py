@@ -1,4 +1,4 @@
-"""The rules of the count: what a like seen at some moment earns (DESIGN.md §2). Pure: rows in, verdicts out."""
+"""The rules of the count: what a like seen at some moment earns (docs/audit.md). Pure: rows in, verdicts out."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone, in every form servers say it (PLATFORMS.md §5).
+"""How long a server asks to be left alone, in every form servers say it.
 
 Absolute times are compared with the answer's own `Date`, so a wrong clock on either side does no harm.
 """

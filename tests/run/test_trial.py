@@ -1,4 +1,4 @@
-"""What `try` makes of a server that loses likers at its page boundaries, as real ones do (PLATFORMS.md §11.5)."""
+"""What `try` makes of a server that loses likers at its page boundaries, as real ones do."""
 
 from datetime import UTC, datetime, timedelta
 
