@@ -1,17 +1,18 @@
 """Telegram: how many reactions a channel post has, as far as our bot is told.
 
-API: getUpdates and its message_reaction_count updates (core.telegram.org/bots/api). No method reads a post's reactions:
-Telegram tells the bot, an administrator of the channel, the whole number whenever it changes, up to a few minutes late,
-and keeps that for 24 hours. What cannot be known: who reacted; the number of a post that nobody reacted to since the
-bot began to ask, or for a day; a change that nobody fetched for 24 hours or that 100 newer ones displaced; whether a
-post is still there. All of these are "not said now": never zero, never gone.
+API: getChat, getUpdates and its message_reaction_count updates (core.telegram.org/bots/api). No method reads a post's
+reactions: Telegram tells the bot, an administrator of the channel, the whole number whenever it changes, up to a few
+minutes late, and keeps that for 24 hours. What cannot be known: who reacted; the number of a post that nobody reacted
+to since the bot began to ask, or for a day; a change that nobody fetched for 24 hours or that 100 newer ones displaced;
+whether a post is still there. All of these are "not said now": never zero, never gone.
 
 Every call reads the newest 100 updates and confirms none, so it can be repeated. The bot must be ours alone: another
 reader or a webhook makes Telegram refuse (409). Paid reactions do not count: one person may send thousands.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, ClassVar
 from urllib.parse import parse_qs
@@ -71,7 +72,10 @@ class TelegramSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Chat(msgspec.Struct):
     id: int
-    username: str | None = None
+
+
+class _Found(msgspec.Struct):
+    result: _Chat
 
 
 class _Type(msgspec.Struct):
@@ -134,13 +138,20 @@ class Telegram:
         channel = match["chat"] or match["name"].lower()
         return Post(platform=cls.name, native_id=f"{channel}/{match['message']}", realm=cls.name, url=url.strip())
 
+    def locate(self, http: Http, post: Post) -> Post:
+        """Put the channel's number in the place of its name: a name can change, and is a second name of one post."""
+        channel, _, message = post.native_id.partition("/")
+        if channel.isdecimal():
+            return post
+        chat = decode(self._ask(http, "getChat", {"chat_id": f"@{channel}"}), _Found).result
+        return replace(post, native_id=f"{self._number(chat)}/{message}")
+
     def fetch_counts(self, http: Http, posts: Sequence[Post]) -> tuple[Count, ...]:
-        auth = PathKey("/bot", needed(self.name, self._settings, "token"))
-        updates = decode(http.get(f"{self._api}/getUpdates", params=_NEWEST, auth=auth), _Updates).result
+        updates = decode(self._ask(http, "getUpdates", _NEWEST), _Updates).result
         said: dict[str, int] = {}
         for counted in (one for update in updates if (one := update.message_reaction_count)):
             likes = sum(kind.total_count for kind in counted.reactions if self._does_count(kind.type))
-            said |= {f"{channel}/{counted.message_id}": likes for channel in self._names(counted.chat)}
+            said[f"{self._number(counted.chat)}/{counted.message_id}"] = likes
         return tuple(Count(native_id=post.native_id, likes=said.get(post.native_id)) for post in posts)
 
     def explain(self, response: httpx.Response) -> Outcome | None:
@@ -161,7 +172,10 @@ class Telegram:
         emoji = (kind.emoji or kind.custom_emoji_id or "").replace(_EMOJI_STYLE, "")
         return kind.type != "paid" and (not self._emojis or emoji in self._emojis)
 
-    def _names(self, chat: _Chat) -> tuple[str, ...]:
-        """Name a channel as links do: its user name, and what follows /c/."""
-        number = str(chat.id).removeprefix(self._settings.private_prefix)
-        return (number, chat.username.lower()) if chat.username else (number,)
+    def _ask(self, http: Http, method: str, params: Mapping[str, str]) -> httpx.Response:
+        auth = PathKey("/bot", needed(self.name, self._settings, "token"))
+        return http.get(f"{self._api}/{method}", params=params, auth=auth)
+
+    def _number(self, chat: _Chat) -> str:
+        """Name a channel as a /c/ link does."""
+        return str(chat.id).removeprefix(self._settings.private_prefix)

@@ -8,14 +8,12 @@ from harvester.connector import Count, GrantLost, Outcome, Refused, Throttled, a
 from harvester.kit.replay import Answer, always, open_connector, recognise, session
 
 NAMED = recognise(Telegram, "https://t.me/HopeChannel/123")
-NUMBERED = recognise(Telegram, "https://t.me/c/1000000001/123")
+POST, OTHER = (recognise(Telegram, f"https://t.me/c/1000000001/{message}") for message in (123, 124))
 
 
-def update(
-    likes: int, *, message: int = 123, kind: str = "emoji", user: str | None = "hopeCHANNEL"
-) -> dict[str, object]:
+def update(likes: int, *, message: int = 123, kind: str = "emoji") -> dict[str, object]:
     reactions = [{"type": {"type": kind, "emoji": "👍"}, "total_count": likes}]
-    chat = {"id": -1001000000001, "type": "channel", "username": user}
+    chat = {"id": -1001000000001, "type": "channel", "username": "hopeCHANNEL"}
     return {"message_reaction_count": {"chat": chat, "message_id": message, "date": 1, "reactions": reactions}}
 
 
@@ -25,8 +23,8 @@ def likes_of(*updates: dict[str, object], **settings: object) -> list[int | None
 
 def counts_of(answer: Answer, **settings: object) -> tuple[Count, ...]:
     connector = open_connector(Telegram, {"token": "1:secret"} | settings)
-    with session(connector, NAMED, answer) as http:
-        return connector.fetch_counts(http, [NAMED, NUMBERED])
+    with session(connector, POST, answer) as http:
+        return connector.fetch_counts(http, [POST, OTHER])
 
 
 def answer_of(status: int, body: object) -> httpx.Response:
@@ -45,27 +43,37 @@ def test_one_call_serves_every_post_and_the_newest_update_wins() -> None:
         asked.append(request.url)
         return httpx.Response(200, json={"ok": True, "result": [update(9), update(7), update(5, message=124)]})
 
-    assert [count.likes for count in counts_of(answer)] == [7, 7]
+    assert [count.likes for count in counts_of(answer)] == [7, 5]
     assert [(url.path, url.params["offset"]) for url in asked] == [("/bot1:secret/getUpdates", "-100")]
 
 
 def test_a_post_without_an_update_is_not_said_and_neither_zero_nor_gone() -> None:
-    assert likes_of() == likes_of(update(5, message=124)) == [None, None]
-    assert likes_of(update(0)) == [0, 0]
+    assert likes_of() == [None, None]
+    assert likes_of(update(5, message=124)) == [None, 5]
+    assert likes_of(update(0)) == [0, None]
 
 
-def test_a_private_channel_is_known_by_its_number_under_a_prefix_that_can_be_set() -> None:
-    assert likes_of(update(7, user=None)) == [None, 7]
-    assert likes_of(update(7, user=None), private_prefix="-200") == [None, None]
+def test_a_channel_is_known_by_its_number_under_a_prefix_that_can_be_set() -> None:
+    assert likes_of(update(7)) == [7, None]
+    assert likes_of(update(7), private_prefix="-200") == [None, None]
+
+
+def test_the_link_by_name_and_the_one_by_number_are_one_post() -> None:
+    chat = {"ok": True, "result": {"id": -1001000000001, "type": "channel", "username": "HopeChannel"}}
+    connector = open_connector(Telegram, {"token": "1:secret"})
+    with session(connector, NAMED, always(chat)) as http:
+        located = [connector.locate(http, post) for post in (NAMED, POST)]
+
+    assert [(post.realm, post.native_id) for post in located] == [("telegram", "1000000001/123")] * 2
 
 
 def test_other_updates_and_paid_reactions_do_not_count() -> None:
-    assert likes_of({"update_id": 1, "channel_post": {}}, update(5000, kind="paid")) == [0, 0]
+    assert likes_of({"update_id": 1, "channel_post": {}}, update(5000, kind="paid")) == [0, None]
 
 
 def test_only_the_emojis_that_are_set_count() -> None:
-    assert likes_of(update(7), emojis=["❤"]) == [0, 0]
-    assert likes_of(update(7), emojis=["👍\ufe0f"]) == [7, 7]
+    assert likes_of(update(7), emojis=["❤"]) == [0, None]
+    assert likes_of(update(7), emojis=["👍\ufe0f"]) == [7, None]
 
 
 def test_without_a_token_a_person_is_told_where_to_get_one() -> None:
