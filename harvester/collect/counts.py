@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from harvester.collect.http import PoliteSession
 from harvester.connector import Connector, Count, CountsLikes, LocatesPosts, Missing, Post
 
+NOT_SHOWN = "the platform does not show this post"
+
 
 def read_count(connector: Connector, http: PoliteSession, post: Post) -> Count | None:
     """Read a post's count now; None where the platform never says, `Missing` where it leaves the post out."""
@@ -12,7 +14,7 @@ def read_count(connector: Connector, http: PoliteSession, post: Post) -> Count |
         return None
     found = read_counts(connector, http, [post]).get(post.native_id)
     if found is None:
-        raise Missing("the platform does not show this post")
+        raise Missing(NOT_SHOWN)
     return found
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from harvester.books.counts import Shown, keep_reading
-from harvester.connector import Basis, Count, Order, Traits
+from harvester.connector import Basis, Count, Order, Outcome, Throttled, Traits, Unstable
 from harvester.store.kinds import EntryState, SweepOutcome
 from harvester.store.models import Entry, Observation, Sweep
 
@@ -49,10 +49,20 @@ class Ending:
     is_capped: bool = False
 
 
-def pause_in_force(session: Session, entry_id: int, now: datetime) -> Sweep | None:
-    """Give the entry's last sweep if the platform asked it to wait and that time is not over."""
+def ending_of(error: Outcome) -> Ending:
+    """Say how a sweep ends by an outcome: what may pass leaves it partial, and a pause says when it goes on."""
+    if isinstance(error, Throttled):
+        return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error), resume_at=error.until)
+    may_pass = isinstance(error, Unstable)
+    return Ending(outcome=SweepOutcome.PARTIAL if may_pass else SweepOutcome.FAILED, reason=str(error))
+
+
+def pause_in_force(session: Session, entry_id: int, now: datetime) -> Ending | None:
+    """Say that the entry must still wait, if the platform asked its last sweep to and that time is not over."""
     last = _last_sweep(session, entry_id)
-    return last if last and last.resume_at and last.resume_at > now else None
+    if last is None or last.resume_at is None or last.resume_at <= now:
+        return None
+    return Ending(outcome=SweepOutcome.PARTIAL, reason=last.reason, resume_at=last.resume_at)
 
 
 def begin(session: Session, entry_id: int, traits: Traits, *, wants_full: bool, now: datetime) -> Progress:

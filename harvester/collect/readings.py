@@ -12,16 +12,15 @@ from sqlmodel import Session
 from harvester.books.counts import Shown, credit_reading
 from harvester.books.credit import Desk
 from harvester.collect import progress as record
-from harvester.collect.counts import read_counts
+from harvester.collect.counts import NOT_SHOWN, read_counts
 from harvester.collect.progress import Ending
 from harvester.collect.sweep import Job
-from harvester.connector import ContractBroken, Count, Missing, Outcome, Refused, Throttled, Unstable
+from harvester.connector import ContractBroken, Count, Missing, Outcome, Refused
 from harvester.store.database import Database
 from harvester.store.kinds import SweepOutcome
 from harvester.store.models import Sweep
 
 _OF_ONE_POST = (Missing, Refused, ContractBroken)
-_MISSING = "the platform does not show this post"
 _HIDDEN = "the platform hides the number of likes: the credit is frozen until it shows it again"
 log = logging.getLogger(__name__)
 
@@ -34,9 +33,7 @@ def read_entries(jobs: Sequence[Job]) -> Mapping[int, Ending]:
         with job.database.reading() as session:
             paused = record.pause_in_force(session, job.entry_id, job.now())
         if paused:
-            endings[job.entry_id] = Ending(
-                outcome=SweepOutcome.PARTIAL, reason=paused.reason, resume_at=paused.resume_at
-            )
+            endings[job.entry_id] = paused
         else:
             due.append(job)
     return endings | (_read(due) if due else {})
@@ -74,7 +71,7 @@ def _shared(jobs: Sequence[Job], requests: int) -> Iterable[tuple[Job, int]]:
 
 def _book(job: Job, count: Count | None, requests: int, read_at: datetime) -> Ending:
     if count is None:
-        return _book_failure(job, Missing(_MISSING), requests)
+        return _book_failure(job, Missing(NOT_SHOWN), requests)
     with job.database.writing() as session:
         return book_count(session, job.desk, count, read_at, requests=requests, credits_existing=job.credits_existing)
 
@@ -98,12 +95,7 @@ def book_count(
 
 def _book_failure(job: Job, error: Outcome, requests: int) -> Ending:
     """Record why a post gave no number."""
-    may_pass = isinstance(error, Throttled | Unstable)
-    ending = Ending(
-        outcome=SweepOutcome.PARTIAL if may_pass else SweepOutcome.FAILED,
-        reason=str(error),
-        resume_at=error.until if isinstance(error, Throttled) else None,
-    )
+    ending = record.ending_of(error)
     with job.database.writing() as session:
         if isinstance(error, Missing):
             ending = record.missing(session, job.entry_id, str(error), job.now())

@@ -23,10 +23,10 @@ from harvester.connector import (
     ExplainsAnswers,
     GrantSettings,
     Post,
-    Secret,
     WantsGrant,
     needs_of,
     on_hosts,
+    read_secret,
 )
 from harvester.errors import ConfigError, UsageError
 from harvester.store.installation import Installation
@@ -127,7 +127,7 @@ def read_settings(settings: Settings, name: str) -> msgspec.Struct:
     section = {key: _from_environment(value) for key, value in settings.connectors.get(name, {}).items()}
     section.pop("budget", None)
     try:
-        return msgspec.convert(section, find(name).settings_type, strict=False, dec_hook=_read_secret)
+        return msgspec.convert(section, find(name).settings_type, strict=False, dec_hook=read_secret)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigError(f"connectors.{name}: {error}") from error
 
@@ -143,8 +143,9 @@ def _remedy(connector: Connector) -> str:
     """Say what a person can do about a credential that is missing or no longer accepted."""
     if isinstance(connector, WantsGrant):
         return f"run 'harvester connectors login {connector.name}'"
-    secrets = list(needs_of(connector.settings_type))
-    return f"see connectors.{connector.name}.{secrets[0]} in 'harvester doctor'" if secrets else ""
+    for field, need in needs_of(connector.settings_type).items():
+        return f"give connectors.{connector.name}.{field}, {need.what}: get it from {need.where}"
+    return ""
 
 
 def check_settings(settings: Settings) -> None:
@@ -179,9 +180,3 @@ def _from_environment(value: Any) -> Any:
         except msgspec.DecodeError:
             return value
     return value
-
-
-def _read_secret(kind: type, value: Any) -> Any:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise ValueError("expected text")

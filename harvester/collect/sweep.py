@@ -28,7 +28,6 @@ from harvester.connector import (
     Page,
     Post,
     Refused,
-    Throttled,
     Unstable,
 )
 from harvester.store.database import Database
@@ -101,7 +100,7 @@ def sweep_entry(job: Job, *, wants_full: bool) -> Ending:
         with job.database.writing() as session:
             paused = record.pause_in_force(session, job.entry_id, job.now())
             if paused:
-                return Ending(outcome=SweepOutcome.PARTIAL, reason=paused.reason, resume_at=paused.resume_at)
+                return paused
             traits = job.platform.connector.traits
             progress = record.begin(session, job.entry_id, traits, wants_full=wants_full, now=job.now())
         return _Walk(job, progress).run()
@@ -124,14 +123,10 @@ class _Walk:
             ending = Ending(outcome=SweepOutcome.COMPLETE, reason=_CAPPED if is_capped else None, is_capped=is_capped)
         except LeaseLostError as error:
             return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
-        except Throttled as pause:
-            ending = Ending(outcome=SweepOutcome.PARTIAL, reason=str(pause), resume_at=pause.until)
-        except Unstable as error:
-            ending = Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
+        except Missing as error:
+            ending = self._note_missing(str(error))
         except Outcome as error:
-            ending = Ending(outcome=SweepOutcome.FAILED, reason=str(error))
-            if isinstance(error, Missing):
-                ending = self._note_missing(str(error))
+            ending = record.ending_of(error)
         with self._job.database.writing() as session:
             record.end(session, self._at.sweep_id, ending, requests=self._http.take_requests(), now=self._job.now())
         log.info("sweep %s of entry %s: %s", self._at.sweep_id, self._job.entry_id, ending.outcome)

@@ -19,6 +19,7 @@ from harvester.connector.credentials import (
     Secret,
     needed,
     needs_of,
+    read_secret,
 )
 from harvester.connector.outcomes import (
     ContractBroken,
@@ -110,6 +111,7 @@ __all__ = [
     "origin_of",
     "parse_epoch",
     "parse_instant",
+    "read_secret",
     "server_address",
     "split_url",
 ]

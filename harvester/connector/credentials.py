@@ -25,6 +25,13 @@ class Secret:
         return "(secret)"
 
 
+def read_secret(kind: type, value: object) -> Secret:
+    """Make a secret of a setting's text (msgspec's `dec_hook`)."""
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise ValueError("expected text")
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """Why a connector has a setting: `what` it is (with its scopes), and `where` a person gets it.

@@ -28,7 +28,7 @@ from harvester.connector import (
     Outcome,
     Page,
     Post,
-    Secret,
+    read_secret,
 )
 from harvester.kit.recordings import Exchange, Recording
 
@@ -74,7 +74,7 @@ class Step:
 
 def open_connector(kind: type[C], settings: dict[str, Any]) -> C:
     """Make a connector from settings as a recording writes them."""
-    return kind(msgspec.convert(settings, kind.settings_type, dec_hook=_secret))
+    return kind(msgspec.convert(settings, kind.settings_type, dec_hook=read_secret))
 
 
 def recognise(kind: type[Connector], url: str) -> Post:
@@ -232,12 +232,6 @@ def _is_over(steps: Sequence[Step]) -> bool:
 
 def _facts(method: str, url: httpx.URL, authorization: str | None, body: Any) -> tuple[object, ...]:
     return method, url.scheme, url.netloc, url.path, tuple(sorted(url.params.multi_items())), authorization, body
-
-
-def _secret(kind: type, value: Any) -> Any:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise ValueError("expected text")
 
 
 class _Clock:
