@@ -37,7 +37,7 @@ def test_a_short_link_says_where_it_leads_and_nobody_goes_there(location: str, e
         assert http.take_requests() == 1
 
 
-@pytest.mark.parametrize("location", ["http://[", "https://www.example:port/1", "https://\x01.example/"])
+@pytest.mark.parametrize("location", ["https://www.example:port/1", "https://\x01.example/"])
 def test_a_short_link_that_leads_to_no_url_is_an_answer_that_broke_off(location: str) -> None:
     with session(leading_to(location)) as http, pytest.raises(Unstable, match="broke off"):
         http.redirect_of(SHORT)
