@@ -8,17 +8,19 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from harvester.clock import time_zones
 from harvester.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "HARVESTER_"
 
-_SECRET = re.compile(r"token|secret|password|api_key|keys\.master$")
+_SECRET = re.compile(r"token|secret|password|api_key|keys\.master$|alerts\.urls$")
 _PASSWORD = re.compile(r"://[^@?]*:[^@?]+@|[?&]password=")
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -68,6 +70,58 @@ class PrivacySettings(_Section):
     handle_days: int = Field(default=30, ge=0, le=3650)
 
 
+class ScheduleSettings(_Section):
+    """When the machine looks by itself: nights in `timezone`, polls no oftener and no rarer than these intervals."""
+
+    nightly: time = time(3, 30)
+    timezone: str = "Africa/Casablanca"
+    shortest_interval_seconds: Seconds = 60
+    longest_interval_seconds: Seconds = 21_600
+    grace_hours: int = Field(default=48, ge=0, le=24 * 60)
+    reports_folder: Path = Path("reports")
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        if name not in time_zones():
+            raise ValueError(f"{name!r} is not an IANA time zone, such as Africa/Casablanca")
+        return name
+
+    @field_validator("nightly")
+    @classmethod
+    def _is_on_the_zones_clocks(cls, at: time) -> time:
+        if at.tzinfo is not None:
+            raise ValueError("a time such as 03:30, on the clocks of schedule.timezone")
+        return at
+
+
+class AlertSettings(_Section):
+    """Whom to tell, as Apprise URLs, which hold secrets; and what is worth telling."""
+
+    urls_file: Path | None = None
+    urls: tuple[SecretStr, ...] = ()
+    gap_percent: float = Field(default=5, ge=0, le=100)
+    gap_likes: int = Field(default=20, ge=1)
+    fall_percent: float = Field(default=5, ge=0, le=100)
+    milestone_likes: int = Field(default=100_000, ge=0)
+    grant_days: int = Field(default=7, ge=0, le=365)
+
+
+class DaemonSettings(_Section):
+    """Where `harvester run` answers about its health and its numbers; an empty address answers nowhere."""
+
+    listen: str = "127.0.0.1:9464"
+    log_format: Literal["text", "json"] = "text"
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        if address and not (host and port.isdecimal() and int(port) < 65_536):
+            raise ValueError(f"{address!r} is not an address, such as 127.0.0.1:9464")
+        return address
+
+
 class Settings(BaseSettings):
     """Everything an installation may choose."""
 
@@ -80,6 +134,9 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     sweep: SweepSettings = SweepSettings()
     privacy: PrivacySettings = PrivacySettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    alerts: AlertSettings = AlertSettings()
+    daemon: DaemonSettings = DaemonSettings()
     connectors: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -180,7 +237,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    database, keys = settings.database, settings.keys
+    database, keys, alerts, schedule = settings.database, settings.keys, settings.alerts, settings.schedule
     url = read_secret_file(folder / database.url_file) if database.url_file else database.url
     if url.startswith("sqlite:///"):
         url = f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
@@ -190,9 +247,18 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
             "keys": keys.model_copy(
                 update={"master_file": folder / keys.master_file, "signing_file": folder / keys.signing_file}
             ),
+            "alerts": alerts.model_copy(update={"urls": _alert_urls(alerts, folder)}),
+            "schedule": schedule.model_copy(update={"reports_folder": folder / schedule.reports_folder}),
             "connectors": {name: _resolved(section, folder) for name, section in settings.connectors.items()},
         }
     )
+
+
+def _alert_urls(alerts: AlertSettings, folder: Path) -> tuple[SecretStr, ...]:
+    """Read the addresses of a file, one a line, beside those of the environment."""
+    written = read_secret_file(folder / alerts.urls_file) if alerts.urls_file else ""
+    lines = (line.strip() for line in written.splitlines())
+    return (*alerts.urls, *(SecretStr(line) for line in lines if line and not line.startswith("#")))
 
 
 def _resolved(section: Mapping[str, Any], folder: Path) -> dict[str, Any]:

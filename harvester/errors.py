@@ -19,5 +19,9 @@ class ConfigError(UsageError):
     """A setting, a key file or the environment is wrong."""
 
 
+class SettledError(HarvesterError):
+    """The campaign is settled: the transaction that would have credited more was rolled back."""
+
+
 class StoreError(HarvesterError):
     """The database refused: full, locked or unreadable; the transaction was rolled back."""

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "errors": set(),
     "clock": set(),
     "volume": {"errors"},
-    "connector": {"errors", "volume"},
+    "connector": {"clock", "errors", "volume"},
     "config": WORDS - {"config"},
     "store": WORDS,
     "books": WORDS | {"store"},

@@ -27,6 +27,8 @@ class Rules:
     unique_per: UniquePer
     cap: Volume | None
     rates: tuple[RateVersion, ...]
+    floor: Volume | None = None
+    settled_at: datetime | None = None
 
     def rate_at(self, instant: datetime) -> RateVersion:
         """Give the newest version that was valid by `instant`."""
@@ -56,6 +58,8 @@ def instant_of(liked_at: datetime | None, found: Circumstances) -> datetime:
 def judge(liked_at: datetime | None, found: Circumstances, rules: Rules) -> Verdict:
     """Say whether a newly seen like lies in the window."""
     instant = instant_of(liked_at, found)
+    if rules.settled_at and found.seen_at >= rules.settled_at:
+        return Verdict.LATE
     is_agreed = found.credits_existing and found.previous_sweep_at is None and liked_at is None
     if instant < rules.starts_at and not is_agreed:
         return Verdict.BASELINE

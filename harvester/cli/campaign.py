@@ -48,6 +48,7 @@ def add(
     tz: Annotated[str, typer.Option(help="IANA time zone of the campaign.")] = DEFAULT_ZONE,
     rate: Annotated[str, typer.Option(help="What a like is worth.")] = "10MB",
     cap: Annotated[str | None, typer.Option(help="The most the sponsor gives, such as 5TB.")] = None,
+    floor: Annotated[str | None, typer.Option(help="The least the sponsor gives, whatever is liked.")] = None,
     keeps: Annotated[
         Keeps, typer.Option(help="A like counts if it was made ever, or still stands at the end.")
     ] = Keeps.EVER,
@@ -71,6 +72,7 @@ def add(
         zone=zone,
         rate=Volume.parse(rate),
         cap=Volume.parse(cap) if cap else None,
+        floor=Volume.parse(floor) if floor else None,
         keeps=keeps,
         unique_per=unique_per,
     )
@@ -169,6 +171,8 @@ def _as_json(campaign: CampaignFacts, now: Any) -> dict[str, Any]:
         "keeps": rules.keeps,
         "unique_per": rules.unique_per,
         "cap_bytes": rules.cap.bytes if rules.cap else None,
+        "floor_bytes": rules.floor.bytes if rules.floor else None,
+        "settled_at": rules.settled_at,
         "rates": [{"bytes": rate.per_like.bytes, "from": rate.valid_from} for rate in rules.rates],
     }
 
@@ -184,8 +188,12 @@ def _show_facts(campaign: CampaignFacts, now: Any, *, as_json: bool) -> None:
         since = write_time(version.valid_from, campaign.zone)
         typer.echo(f"  a like is {version.per_like}" + (f" from {since}" if len(rules.rates) > 1 else ""))
     typer.echo(f"  one like per person and {rules.unique_per}; a like counts if it was made {_KEEPS[rules.keeps]}")
+    if rules.floor:
+        typer.echo(f"  at least {rules.floor}")
     if rules.cap:
         typer.echo(f"  at most {rules.cap}")
+    if rules.settled_at:
+        typer.echo(f"  settled on {write_time(rules.settled_at, campaign.zone)}: nothing more is counted")
     return None
 
 

@@ -19,9 +19,10 @@ from harvester.cli.runtime import (
     show,
     show_json,
 )
-from harvester.contest.campaigns import find_campaign, list_campaigns
+from harvester.contest.campaigns import check_open, find_campaign, open_campaigns
 from harvester.report.text import number, outcome_text, table
-from harvester.run.poll import EntryResult, overall, poll
+from harvester.run.poll import overall, poll
+from harvester.run.reader import EntryResult
 from harvester.store.kinds import SweepOutcome
 
 app = new_app()
@@ -45,7 +46,9 @@ def poll_(
     """
     at = open_installation(config, runtime(ctx))
     with at.database.reading() as session:
-        campaigns = [find_campaign(session, campaign)] if campaign else list_campaigns(session)
+        campaigns = [find_campaign(session, campaign)] if campaign else open_campaigns(session)
+    for one in campaigns:
+        check_open(one)
     with _progress() as progress:
         done = progress.add_task("reading likes", total=None) if progress else None
         advance = (lambda _: progress.advance(done)) if progress else None

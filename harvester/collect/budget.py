@@ -10,7 +10,7 @@ from harvester.connector import Budget
 
 
 class BudgetKeeper:
-    """Counts the requests of each origin; shared by the threads of a process."""
+    """Counts the requests of each origin; shared by the threads of a process, told what processes before it sent."""
 
     def __init__(self, budgets: Sequence[Budget], now: Now) -> None:
         self._budgets = budgets
@@ -18,6 +18,7 @@ class BudgetKeeper:
         self._lock = Lock()
         self._sent: defaultdict[str, deque[datetime]] = defaultdict(deque)
         self._blocked_until: dict[str, datetime] = {}
+        self._longest_memory = max((budget.requests for budget in budgets), default=0)
 
     def take(self, origin: str) -> timedelta:
         """Take one request and give zero, or take none and say how long to wait."""
@@ -29,6 +30,12 @@ class BudgetKeeper:
             if wait <= timedelta(0):
                 self._count(sent, now)
             return max(wait, timedelta(0))
+
+    def remember(self, origin: str, at: datetime, requests: int) -> None:
+        """Count requests that were sent before this process began; the oldest are told first."""
+        with self._lock:
+            for _ in range(min(requests, self._longest_memory)):
+                self._count(self._sent[origin], at)
 
     def block(self, origin: str, until: datetime) -> None:
         """Send nothing more before `until`: the server said so."""
@@ -42,7 +49,7 @@ class BudgetKeeper:
 
     def _count(self, sent: deque[datetime], now: datetime) -> None:
         sent.append(now)
-        if len(sent) > max((budget.requests for budget in self._budgets), default=0):
+        if len(sent) > self._longest_memory:
             sent.popleft()
 
     @staticmethod

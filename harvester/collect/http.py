@@ -8,7 +8,7 @@ carries a query, a header or a body; and requests are signed in a copy, so that 
 import logging
 import time
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from importlib.metadata import version
 from typing import Any, Self
@@ -97,6 +97,10 @@ class PoliteClient:
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def remember(self, origin: str, at: datetime, requests: int) -> None:
+        """Count requests against the budget that an earlier process sent."""
+        self._budget.remember(origin, at, requests)
 
     def session(self, origins: Collection[str], page_size: int) -> "PoliteSession":
         """Give a connector its client for one post: it reaches `origins` and nothing else."""

@@ -13,12 +13,34 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from harvester.books.counts import Shown, keep_reading
-from harvester.connector import Basis, Count, Order, Outcome, Throttled, Traits, Unstable
-from harvester.store.kinds import EntryState, SweepOutcome
-from harvester.store.models import Entry, Observation, Sweep
+from harvester.connector import (
+    Basis,
+    ContractBroken,
+    Count,
+    Exhausted,
+    GrantLost,
+    Missing,
+    Order,
+    Outcome,
+    Refused,
+    Throttled,
+    Traits,
+    Unstable,
+)
+from harvester.store.kinds import Cause, EntryState, SweepOutcome
+from harvester.store.models import Entry, Hole, Observation, Sweep
 
 TIME_UNTIL_GONE = timedelta(hours=24)
 _ABSENCES_OF_AN_UNLIKE = 2
+_CAUSES: Mapping[type[Outcome], Cause] = {
+    Exhausted: Cause.EXHAUSTED,
+    Throttled: Cause.THROTTLED,
+    GrantLost: Cause.GRANT_LOST,
+    Missing: Cause.MISSING,
+    Refused: Cause.REFUSED,
+    Unstable: Cause.UNSTABLE,
+    ContractBroken: Cause.CONTRACT_BROKEN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,20 +63,27 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a sweep ended, why, and when it may go on; a list cut at its platform's limit proves nobody's absence."""
+    """How a sweep ended, why, and when it may go on; a list cut at its platform's limit proves nobody's absence.
+
+    `cause` is None when it ended complete.
+    """
 
     outcome: SweepOutcome
     reason: str | None = None
+    cause: Cause | None = None
     resume_at: datetime | None = None
     is_capped: bool = False
 
 
 def ending_of(error: Outcome) -> Ending:
     """Say how a sweep ends by an outcome: what may pass leaves it partial, and a pause says when it goes on."""
-    if isinstance(error, Throttled):
-        return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error), resume_at=error.until)
-    may_pass = isinstance(error, Unstable)
-    return Ending(outcome=SweepOutcome.PARTIAL if may_pass else SweepOutcome.FAILED, reason=str(error))
+    may_pass = isinstance(error, Throttled | Unstable)
+    return Ending(
+        outcome=SweepOutcome.PARTIAL if may_pass else SweepOutcome.FAILED,
+        reason=str(error),
+        cause=_CAUSES[type(error)],
+        resume_at=error.until if isinstance(error, Throttled) else None,
+    )
 
 
 def pause_in_force(session: Session, entry_id: int, now: datetime) -> Ending | None:
@@ -62,7 +91,7 @@ def pause_in_force(session: Session, entry_id: int, now: datetime) -> Ending | N
     last = _last_sweep(session, entry_id)
     if last is None or last.resume_at is None or last.resume_at <= now:
         return None
-    return Ending(outcome=SweepOutcome.PARTIAL, reason=last.reason, resume_at=last.resume_at)
+    return Ending(outcome=SweepOutcome.PARTIAL, reason=last.reason, cause=last.cause, resume_at=last.resume_at)
 
 
 def begin(session: Session, entry_id: int, traits: Traits, *, wants_full: bool, now: datetime) -> Progress:
@@ -72,10 +101,11 @@ def begin(session: Session, entry_id: int, traits: Traits, *, wants_full: bool, 
     """
     last = _last_sweep(session, entry_id)
     if last and _may_resume(last, traits, wants_full=wants_full, now=now):
-        last.outcome, last.reason, last.resume_at = None, None, None
+        last.outcome, last.cause, last.reason, last.resume_at = None, None, None, None
         return _progress(session, last)
     if last and last.outcome is None:
-        last.outcome, last.reason = SweepOutcome.PARTIAL, "broken off, and too old to go on with"
+        last.outcome, last.cause = SweepOutcome.PARTIAL, Cause.STOPPED
+        last.reason = "broken off, and too old to go on with"
     may_stop_early = traits.order is Order.SERVER_DESC and last is not None and last.outcome is SweepOutcome.COMPLETE
     sweep = Sweep(entry_id=entry_id, is_full=wants_full or not may_stop_early, started_at=now, touched_at=now)
     session.add(sweep)
@@ -92,13 +122,13 @@ def note_count(session: Session, entry_id: int, shown: Shown, *, column: str) ->
     """Store the number the platform shows, before or after the walk; a post it shows is not missing."""
     session.exec(update(Sweep).where(col(Sweep.id) == shown.sweep_id).values({column: shown.count.likes}))
     keep_reading(session, entry_id, shown)
-    mark_shown(session, entry_id, shown.count)
+    mark_shown(session, entry_id, shown.count, shown.read_at)
 
 
-def mark_shown(session: Session, entry_id: int, count: Count) -> None:
+def mark_shown(session: Session, entry_id: int, count: Count, at: datetime) -> None:
     """Put what the platform shows now beside the entry: it is there."""
     entry = session.get_one(Entry, entry_id)
-    entry.displayed = count.likes
+    entry.displayed, entry.displayed_at = count.likes, at
     entry.published_at = entry.published_at or count.published_at
     _mark_present(session, entry_id)
 
@@ -106,11 +136,14 @@ def mark_shown(session: Session, entry_id: int, count: Count) -> None:
 def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: datetime) -> None:
     """Record how a sweep ended."""
     sweep = session.get_one(Sweep, sweep_id)
-    sweep.outcome, sweep.reason, sweep.resume_at = ending.outcome, ending.reason, ending.resume_at
+    sweep.outcome, sweep.cause, sweep.reason = ending.outcome, ending.cause, ending.reason
+    sweep.resume_at = ending.resume_at
     sweep.requests += requests
     sweep.touched_at = now
     if ending.outcome is SweepOutcome.COMPLETE:
         _mark_present(session, sweep.entry_id)
+    if ending.is_capped and sweep.new == sweep.listed:
+        session.add(_hole(session, sweep, now))
     if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and not ending.is_capped and _proves_absence(sweep):
         sweep.unliked += _mark_absences(session, sweep)
 
@@ -123,7 +156,7 @@ def missing(session: Session, entry_id: int, reason: str, now: datetime) -> Endi
     if entry.state is not EntryState.REMOVED:
         entry.state = EntryState.GONE if is_over else EntryState.MISSING
     reason = f"{reason}; missing since {entry.missing_since:%Y-%m-%d %H:%M} UTC"
-    return Ending(outcome=SweepOutcome.FAILED, reason=reason)
+    return Ending(outcome=SweepOutcome.FAILED, reason=reason, cause=Cause.MISSING)
 
 
 def held(session: Session, campaign_id: int) -> Mapping[int | None, int]:
@@ -153,8 +186,10 @@ def _last_sweep(session: Session, entry_id: int) -> Sweep | None:
     return session.exec(select(Sweep).where(Sweep.entry_id == entry_id).order_by(newest_first).limit(1)).first()
 
 
-def _last_complete(session: Session, entry_id: int, **wanted: Any) -> Sweep | None:
+def _last_complete(session: Session, entry_id: int, *, before: int | None = None, **wanted: Any) -> Sweep | None:
     query = select(Sweep).filter_by(entry_id=entry_id, outcome=SweepOutcome.COMPLETE, **wanted)
+    if before is not None:
+        query = query.where(col(Sweep.id) < before)
     return session.exec(query.order_by(col(Sweep.id).desc()).limit(1)).first()
 
 
@@ -176,6 +211,21 @@ def _progress(session: Session, sweep: Sweep) -> Progress:
         listed=sweep.listed,
         previous_sweep_at=previous.started_at if previous else None,
         known_shortfall=max((full.displayed_after or 0) - full.listed, 0) if full else 0,
+    )
+
+
+def _hole(session: Session, sweep: Sweep, found_at: datetime) -> Hole:
+    """Say that a capped list showed nobody we knew, so that it no longer reached back to the sweep before."""
+    assert sweep.id is not None
+    entry = session.get_one(Entry, sweep.entry_id)
+    before = _last_complete(session, sweep.entry_id, before=sweep.id)
+    known = held(session, entry.campaign_id).get(entry.id, 0)
+    return Hole(
+        entry_id=sweep.entry_id,
+        sweep_id=sweep.id,
+        since=before.started_at if before else entry.published_at or entry.added_at,
+        found_at=found_at,
+        unseen=None if entry.displayed is None else max(entry.displayed - known, 0),
     )
 
 

@@ -16,8 +16,9 @@ from harvester.collect.counts import NOT_SHOWN, read_counts
 from harvester.collect.progress import Ending
 from harvester.collect.sweep import Job
 from harvester.connector import ContractBroken, Count, Missing, Outcome, Refused
+from harvester.errors import SettledError
 from harvester.store.database import Database
-from harvester.store.kinds import SweepOutcome
+from harvester.store.kinds import Cause, SweepOutcome
 from harvester.store.models import Sweep
 
 _OF_ONE_POST = (Missing, Refused, ContractBroken)
@@ -41,7 +42,7 @@ def read_entries(jobs: Sequence[Job]) -> Mapping[int, Ending]:
 
 def book_defect(database: Database, entry_ids: Sequence[int], reason: str, at: datetime) -> dict[int, Ending]:
     """Record that an error of our own or of a connector broke a batch off, so that no older reading stands for it."""
-    ending = Ending(outcome=SweepOutcome.FAILED, reason=reason)
+    ending = Ending(outcome=SweepOutcome.FAILED, reason=reason, cause=Cause.DEFECT)
     with database.writing() as session:
         session.add_all(_new_sweep(entry_id, ending, 0, at) for entry_id in entry_ids)
     return dict.fromkeys(entry_ids, ending)
@@ -72,8 +73,13 @@ def _shared(jobs: Sequence[Job], requests: int) -> Iterable[tuple[Job, int]]:
 def _book(job: Job, count: Count | None, requests: int, read_at: datetime) -> Ending:
     if count is None:
         return _book_failure(job, Missing(NOT_SHOWN), requests)
-    with job.database.writing() as session:
-        return book_count(session, job.desk, count, read_at, requests=requests, credits_existing=job.credits_existing)
+    try:
+        with job.database.writing() as session:
+            return book_count(
+                session, job.desk, count, read_at, requests=requests, credits_existing=job.credits_existing
+            )
+    except SettledError as error:
+        return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error), cause=Cause.STOPPED)
 
 
 def book_count(
@@ -89,7 +95,7 @@ def book_count(
     shown = Shown(sweep_id=sweep.id, count=count, read_at=at, credits_existing=credits_existing)
     for name, likes in credit_reading(session, desk, shown).items():
         setattr(sweep, name, likes)
-    record.mark_shown(session, desk.entry_id, count)
+    record.mark_shown(session, desk.entry_id, count, at)
     return ending
 
 
@@ -111,6 +117,7 @@ def _new_sweep(entry_id: int, ending: Ending, requests: int, at: datetime) -> Sw
         started_at=at,
         touched_at=at,
         outcome=ending.outcome,
+        cause=ending.cause,
         reason=ending.reason,
         resume_at=ending.resume_at,
         pages=1 if ending.outcome is SweepOutcome.COMPLETE else 0,

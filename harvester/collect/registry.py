@@ -16,6 +16,7 @@ from harvester.collect.grants import GrantAuth, GrantKeeper
 from harvester.collect.guard import refuse_private_url
 from harvester.collect.http import PoliteClient, PoliteSession, says_nothing
 from harvester.collect.oauth import GrantServer
+from harvester.collect.spending import spent_since
 from harvester.config import Settings
 from harvester.connector import (
     Budget,
@@ -119,7 +120,17 @@ def open_platform(at: Installation, name: str) -> Platform:
         now=at.now,
         sleep=at.sleep,
     )
+    _remember_spending(at, connector, client)
     return Platform(connector, client)
+
+
+def _remember_spending(at: Installation, connector: Connector, client: PoliteClient) -> None:
+    """Count what was sent before this process began: a restart is no reason to exceed a budget."""
+    if client.budgets:
+        since = at.now() - max(budget.per for budget in client.budgets)
+        with at.database.reading() as session:
+            for origin, sent_at, requests in spent_since(session, connector, since):
+                client.remember(origin, sent_at, requests)
 
 
 def read_settings(settings: Settings, name: str) -> msgspec.Struct:

@@ -1,7 +1,8 @@
 """The sweep: one walk over all likers of an entry, page by page, each page stored in one transaction with its credit.
 
 However it ends, by a full list, a pause, a broken answer or a killed process, what was stored is right, and the next
-sweep goes on from there. Only the last page's missing cursor makes a list complete.
+sweep goes on from there. Only the last page's missing cursor makes a list complete. A sweep that may stop early asks
+for no count, unless it came to the end of the list: k new likes take at most ceil(k / page) + 1 requests.
 """
 
 import logging
@@ -28,18 +29,25 @@ from harvester.connector import (
     Page,
     Post,
     Refused,
-    Unstable,
 )
+from harvester.errors import SettledError
 from harvester.store.database import Database
 from harvester.store.keys import CampaignKey
-from harvester.store.kinds import SweepOutcome
+from harvester.store.kinds import Cause, SweepOutcome
 
 _PAGE_SIZES = (1.0, 0.7, 0.45)
 """The first pass and the two a gap earns, in parts of the platform's largest page: other boundaries, other losses."""
 
 _MOST_EMPTY_PAGES = 100
 _CAPPED = "capped: the platform names no more likers than these, whatever it counts"
+STOPPED = Ending(
+    outcome=SweepOutcome.PARTIAL, reason="stopped before its end; the next poll goes on", cause=Cause.STOPPED
+)
 log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The work was asked to end: by a deadline, a signal, or the failure of something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +104,9 @@ def sweep_entry(job: Job, *, wants_full: bool) -> Ending:
     """Sweep an entry unless somebody else is at it or the platform asked to wait; say how it ended."""
     with job.database.lock(f"entry-{job.entry_id}") as is_ours:
         if not is_ours:
-            return Ending(outcome=SweepOutcome.PARTIAL, reason="another process is sweeping this post")
+            return Ending(
+                outcome=SweepOutcome.PARTIAL, reason="another process is sweeping this post", cause=Cause.STOPPED
+            )
         with job.database.writing() as session:
             paused = record.pause_in_force(session, job.entry_id, job.now())
             if paused:
@@ -121,8 +131,10 @@ class _Walk:
             self._walk()
             is_capped = self._is_capped()
             ending = Ending(outcome=SweepOutcome.COMPLETE, reason=_CAPPED if is_capped else None, is_capped=is_capped)
-        except LeaseLostError as error:
-            return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error))
+        except (LeaseLostError, SettledError) as error:
+            return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error), cause=Cause.STOPPED)
+        except Stopped:
+            ending = STOPPED
         except Missing as error:
             ending = self._note_missing(str(error))
         except Outcome as error:
@@ -133,10 +145,11 @@ class _Walk:
         return ending
 
     def _walk(self) -> None:
-        self._read_count("displayed_before")
+        if self._at.is_full:
+            self._read_count("displayed_before")
         while True:
             is_whole = self._walk_pass()
-            count = self._read_count("displayed_after")
+            count = self._read_count("displayed_after") if is_whole or self._at.is_full else None
             displayed = count.likes if count else None
             if is_whole and displayed and not self._at.listed:
                 raise Refused(f"the list of likers is empty beside a count of {displayed}")
@@ -167,7 +180,7 @@ class _Walk:
 
     def _read(self, cursor: str | None) -> _Reading:
         if self._job.should_stop():
-            raise Unstable("stopped before the end of the list")
+            raise Stopped
         connector = self._job.platform.connector
         assert isinstance(connector, NamesLikers)
         page = connector.fetch_page(self._http, self._job.post, cursor)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo
 
 import httpx
 import msgspec
 
+from harvester.clock import time_zone
 from harvester.connector.outcomes import ContractBroken
 
 T = TypeVar("T")
@@ -97,8 +97,8 @@ def answered_at(response: httpx.Response) -> datetime:
 
 def next_midnight(after: datetime, zone: str) -> datetime:
     """Give the next midnight in a zone: budgets that follow a calendar are whole again then."""
-    tomorrow = after.astimezone(ZoneInfo(zone)).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, time(), ZoneInfo(zone)).astimezone(UTC)
+    tomorrow = after.astimezone(time_zone(zone)).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, time(), time_zone(zone)).astimezone(UTC)
 
 
 def _asked(response: httpx.Response) -> str:

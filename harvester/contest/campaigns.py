@@ -9,11 +9,12 @@ from sqlmodel import Session, col, select
 
 from harvester.books.ledger import open_campaign_accounts
 from harvester.books.rules import RateVersion, Rules
+from harvester.clock import time_zone
 from harvester.contest.times import write_time
 from harvester.errors import UsageError
 from harvester.store.keys import MasterKey
 from harvester.store.kinds import Keeps, UniquePer
-from harvester.store.models import Campaign, Rate
+from harvester.store.models import Campaign, Rate, Settlement
 from harvester.volume import Volume
 
 DEFAULT_RATE = Volume(10_000_000)
@@ -32,6 +33,7 @@ class NewCampaign:
     zone: ZoneInfo
     rate: Volume = DEFAULT_RATE
     cap: Volume | None = None
+    floor: Volume | None = None
     keeps: Keeps = Keeps.EVER
     unique_per: UniquePer = UniquePer.POST
 
@@ -44,6 +46,8 @@ class NewCampaign:
             raise UsageError(f"campaign {self.slug!r} needs a rate above zero, such as 10MB")
         if self.cap is not None and self.cap < self.rate:
             raise UsageError(f"the cap {self.cap} is less than one like earns ({self.rate})")
+        if self.cap is not None and self.floor is not None and self.floor > self.cap:
+            raise UsageError(f"the floor {self.floor} is above the cap {self.cap}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,9 @@ class CampaignFacts:
     sealed_key: bytes
 
     def state(self, now: datetime) -> str:
-        """Say 'scheduled', 'running' or 'ended'."""
+        """Say 'scheduled', 'running', 'ended' or 'settled'."""
+        if self.rules.settled_at:
+            return "settled"
         if now < self.rules.starts_at:
             return "scheduled"
         return "running" if now < self.rules.ends_at else "ended"
@@ -89,6 +95,7 @@ def add_campaign(session: Session, master: MasterKey, new: NewCampaign, *, autho
         keeps=new.keeps,
         unique_per=new.unique_per,
         cap_bytes=new.cap.bytes if new.cap else None,
+        floor_bytes=new.floor.bytes if new.floor else None,
         sealed_key=master.new_campaign_key(),
         created_at=now,
     )
@@ -117,6 +124,18 @@ def list_campaigns(session: Session) -> tuple[CampaignFacts, ...]:
     return tuple(_facts(session, row) for row in rows)
 
 
+def open_campaigns(session: Session) -> tuple[CampaignFacts, ...]:
+    """Give the campaigns that are still counted: those that are not settled."""
+    return tuple(one for one in list_campaigns(session) if one.rules.settled_at is None)
+
+
+def check_open(campaign: CampaignFacts) -> None:
+    """Refuse to change what a settled campaign counts."""
+    if campaign.rules.settled_at:
+        on = write_time(campaign.rules.settled_at, campaign.zone)
+        raise UsageError(f"campaign {campaign.slug!r} was settled on {on}: nothing is counted any more")
+
+
 def change_rate(
     session: Session,
     campaign: CampaignFacts,
@@ -129,6 +148,7 @@ def change_rate(
 ) -> None:
     """Add a version of the rate; what was credited under earlier ones stays."""
     check_reason(reason)
+    check_open(campaign)
     newest = campaign.rules.rates[-1]
     if rate == Volume(0):
         raise UsageError("a rate is above zero, such as 10MB")
@@ -152,6 +172,7 @@ def _rate(campaign_id: int, rate: Volume, valid_from: datetime, *, reason: str, 
 
 def _facts(session: Session, row: Campaign) -> CampaignFacts:
     assert row.id is not None
+    settled_at = session.exec(select(Settlement.settled_at).where(Settlement.campaign_id == row.id)).one_or_none()
     rates = session.exec(select(Rate).where(Rate.campaign_id == row.id).order_by(col(Rate.valid_from))).all()
     rules = Rules(
         starts_at=row.starts_at,
@@ -159,6 +180,8 @@ def _facts(session: Session, row: Campaign) -> CampaignFacts:
         keeps=row.keeps,
         unique_per=row.unique_per,
         cap=Volume(row.cap_bytes) if row.cap_bytes is not None else None,
+        floor=Volume(row.floor_bytes) if row.floor_bytes is not None else None,
+        settled_at=settled_at,
         rates=tuple(
             RateVersion(id=rate.id or 0, per_like=Volume(rate.bytes_per_like), valid_from=rate.valid_from)
             for rate in rates
@@ -168,7 +191,7 @@ def _facts(session: Session, row: Campaign) -> CampaignFacts:
         id=row.id,
         slug=row.slug,
         name=row.name,
-        zone=ZoneInfo(row.timezone),
+        zone=time_zone(row.timezone),
         rules=rules,
         sealed_key=row.sealed_key,
     )

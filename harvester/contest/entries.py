@@ -23,7 +23,7 @@ from harvester.connector import (
     Post,
     default_basis,
 )
-from harvester.contest.campaigns import CampaignFacts, check_reason
+from harvester.contest.campaigns import CampaignFacts, check_open, check_reason
 from harvester.errors import UsageError
 from harvester.store.installation import Installation
 from harvester.store.kinds import EntryState, SweepOutcome
@@ -84,6 +84,7 @@ class AddedPost:
 
 def add_posts(at: Installation, campaign: CampaignFacts, wanted: Sequence[NewEntry]) -> tuple[AddedPost, ...]:
     """Look posts up and put them into a campaign, each by itself; nothing is added when a URL is not known at all."""
+    check_open(campaign)
     posts = [(new, recognise(new.pasted_url, at.settings)) for new in wanted]
     with ExitStack() as stack:
         platforms = open_platforms(at, {post.platform for _, post in posts}, stack)
@@ -157,7 +158,8 @@ def add_entry(
     entry.credit_existing = new.credit_existing or entry.credit_existing
     entry.entrant_id = find_or_add_entrant(session, campaign.id, new.entrant) if new.entrant else entry.entrant_id
     entry.published_at = new.published_at or entry.published_at or (found.count.published_at if found.count else None)
-    entry.displayed = found.count.likes if found.count else entry.displayed
+    if found.count:
+        entry.displayed, entry.displayed_at = found.count.likes, now
     session.add(entry)
     session.flush()
     return entry

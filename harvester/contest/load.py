@@ -49,6 +49,7 @@ class CampaignTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_
     timezone: str = DEFAULT_ZONE
     rate: str = str(DEFAULT_RATE)
     cap: str | None = None
+    floor: str | None = None
     keeps: Keeps = Keeps.EVER
     unique_per: UniquePer = UniquePer.POST
 
@@ -154,6 +155,7 @@ def _new_campaign(table: CampaignTable) -> NewCampaign:
         zone=zone,
         rate=Volume.parse(table.rate),
         cap=Volume.parse(table.cap) if table.cap else None,
+        floor=Volume.parse(table.floor) if table.floor else None,
         keeps=table.keeps,
         unique_per=table.unique_per,
     )
@@ -167,6 +169,7 @@ def _refuse_other_rules(campaign: CampaignFacts, new: NewCampaign) -> None:
         "timezone": (campaign.zone.key, new.zone.key),
         "first rate": (rules.rates[0].per_like, new.rate),
         "cap": (rules.cap, new.cap),
+        "floor": (rules.floor, new.floor),
         "keeps": (rules.keeps, new.keeps),
         "unique_per": (rules.unique_per, new.unique_per),
     }

@@ -8,8 +8,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
+from harvester.clock import time_zone, time_zones
 from harvester.errors import UsageError
 
 _DATE_OR_TIME = re.compile(r"[0-9W-]+([T ].*)?")  # fromisoformat takes any separator: 2027-06-19+02:00 is no time
@@ -19,10 +20,10 @@ _EXPECTED = "expected ISO 8601, such as 2027-02-08 or 2027-02-08T20:00"
 
 def find_zone(name: str) -> ZoneInfo:
     """Give a zone by its IANA name."""
-    if name not in available_timezones():
-        near = get_close_matches(name, available_timezones(), n=1)
+    if name not in time_zones():
+        near = get_close_matches(name, time_zones(), n=1)
         raise UsageError(f"{name!r} is not an IANA time zone{f': did you mean {near[0]}?' if near else ''}")
-    return ZoneInfo(name)
+    return time_zone(name)
 
 
 def read_time(text: str, zone: ZoneInfo) -> datetime:

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harvester.clock import time_zone
 from harvester.connector import Basis
 from harvester.report.views import EntryView, StatusView
 from harvester.store.kinds import EntryState
@@ -41,7 +42,7 @@ def post_name(connector: str, url: str) -> str:
 
 def status_text(view: StatusView) -> RenderableType:
     """Show a campaign: its posts, what they earned, and where the bytes are."""
-    zone = ZoneInfo(view.window.timezone)
+    zone = time_zone(view.window.timezone)
     start, end = (_local(instant, zone) for instant in (view.window.start, view.window.end))
     heading = Text.assemble((view.campaign, "bold"), f"  {view.state}  {start} to {end} {zone.key}")
     return Group(heading, _posts(view.entries, zone), *_totals(view), *_notes(view.entries, zone))

@@ -1,7 +1,7 @@
 """What a campaign's status is, as frozen values; their fields are the JSON that `status --json` promises."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,7 +71,10 @@ class LastSweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryView:
-    """A post: what its platform shows, what we hold, and the difference, side by side; None is unknown."""
+    """A post: what its platform shows, what we hold, and the difference, side by side; None is unknown.
+
+    `displayed` was asked at `displayed_at`; while likers found since then are not in it, the gap is unknown.
+    """
 
     url: str
     connector: str
@@ -79,12 +82,14 @@ class EntryView:
     entrant: str | None
     basis: Basis
     displayed: int | None
+    displayed_at: datetime | None
     held: int | None
     gap: int | None
     credited: int
     state: EntryState
     last_sweep: LastSweep | None
     next_poll_at: datetime | None
+    next_poll_reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,13 +185,30 @@ def _entries(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
         _newest(session, campaign_id),
         _credited(session, campaign_id),
     )
+    outdated = _outdated(session, campaign_id)
     return tuple(
-        _entry(row, entrants.get(row.entrant_id), likers.get(row.id), newest.get(row.id), credited.get(row.id, 0))
+        _entry(
+            row,
+            entrants.get(row.entrant_id),
+            likers=likers.get(row.id),
+            newest=newest.get(row.id),
+            credited=credited.get(row.id, 0),
+            is_outdated=row.id in outdated,
+        )
         for row in rows
     )
 
 
-def _entry(row: Entry, entrant: str | None, likers: int | None, newest: Sweep | None, credited: int) -> EntryView:
+def _entry(
+    row: Entry,
+    entrant: str | None,
+    *,
+    likers: int | None,
+    newest: Sweep | None,
+    credited: int,
+    is_outdated: bool,
+) -> EntryView:
+    is_known = row.displayed is not None and likers is not None and not is_outdated
     return EntryView(
         url=row.pasted_url,
         connector=row.connector,
@@ -194,13 +216,32 @@ def _entry(row: Entry, entrant: str | None, likers: int | None, newest: Sweep | 
         entrant=entrant,
         basis=row.basis,
         displayed=row.displayed,
+        displayed_at=row.displayed_at,
         held=likers,
-        gap=row.displayed - likers if row.displayed is not None and likers is not None else None,
+        gap=(row.displayed or 0) - (likers or 0) if is_known else None,
         credited=credited,
         state=row.state,
         last_sweep=_last_sweep(newest) if newest else None,
-        next_poll_at=newest.resume_at if newest else None,
+        next_poll_at=_next_poll_at(row, newest),
+        next_poll_reason=row.next_poll_reason,
     )
+
+
+def _next_poll_at(row: Entry, newest: Sweep | None) -> datetime | None:
+    """Say when a post is read next: as the scheduler decided, but not within a pause that its platform asked for."""
+    known = [instant for instant in (row.next_poll_at, newest.resume_at if newest else None) if instant]
+    return max(known, default=None)
+
+
+def _outdated(session: Session, campaign_id: int) -> Set[int | None]:
+    """Find the entries where a sweep that asked for no count found likers after the count was asked."""
+    asked_no_count = col(Sweep.displayed_after).is_(None) & (col(Sweep.is_full).is_(False)) & (Sweep.new > 0)
+    rows = session.exec(
+        select(Entry.id)
+        .join(Sweep, col(Sweep.entry_id) == Entry.id)
+        .where(Entry.campaign_id == campaign_id, asked_no_count, Sweep.touched_at > col(Entry.displayed_at))
+    )
+    return set(rows)
 
 
 def _last_sweep(sweep: Sweep) -> LastSweep:

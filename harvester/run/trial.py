@@ -5,19 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from cryptography.fernet import Fernet
 from sqlmodel import select
 
-from harvester.clock import Now
+from harvester.clock import Now, time_zone
 from harvester.collect.progress import held
 from harvester.collect.registry import find, recognise
 from harvester.config import Settings
 from harvester.connector import Basis, default_basis
 from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
 from harvester.contest.entries import AddedPost, NewEntry, add_posts
-from harvester.run.poll import EntryResult, poll
+from harvester.run.poll import poll
+from harvester.run.reader import EntryResult
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
@@ -110,7 +110,7 @@ def _contest(now: datetime) -> NewCampaign:
         name="trial",
         starts_at=_BEFORE_ANY_LIKE,
         ends_at=now + timedelta(days=366),
-        zone=ZoneInfo("UTC"),
+        zone=time_zone("UTC"),
     )
 
 

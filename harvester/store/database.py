@@ -21,8 +21,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, SQLModel
 
-from harvester.errors import ConfigError, StoreError, UsageError
-from harvester.store.migrations import HEAD, REVISIONS
+from harvester.errors import ConfigError, SettledError, StoreError, UsageError
+from harvester.store.migrations import HEAD, REVISIONS, SETTLED
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 30
 _SQLITE = "sqlite:///"
@@ -174,6 +174,8 @@ class Database:
         try:
             yield
         except DBAPIError as error:
+            if SETTLED in str(error.orig):
+                raise SettledError(SETTLED) from error
             if error.connection_invalidated or not _is_our_mistake(error):
                 raise StoreError(f"the database {self}: {_first_line(error)}") from error
             raise

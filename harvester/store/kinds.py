@@ -34,6 +34,39 @@ class SweepOutcome(StrEnum):
     FAILED = "failed"
 
 
+class Cause(StrEnum):
+    """Why a sweep did not end complete: what a person is told to do depends on it."""
+
+    EXHAUSTED = "exhausted"
+    THROTTLED = "throttled"
+    GRANT_LOST = "grant_lost"
+    MISSING = "missing"
+    REFUSED = "refused"
+    UNSTABLE = "unstable"
+    CONTRACT_BROKEN = "contract_broken"
+    STOPPED = "stopped"
+    DEFECT = "defect"
+
+
+class AlertKind(StrEnum):
+    """What a person is told of. Milestones, holes and a reached cap only happen; all others last and are over one day."""
+
+    RUN_OVERDUE = "run_overdue"
+    NIGHT_INCOMPLETE = "night_incomplete"
+    POST_INCOMPLETE = "post_incomplete"
+    POST_MISSING = "post_missing"
+    POST_GONE = "post_gone"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    GRANT_LOST = "grant_lost"
+    GRANT_EXPIRING = "grant_expiring"
+    GAP = "gap"
+    COUNT_FELL = "count_fell"
+    SETTLEMENT_BLOCKED = "settlement_blocked"
+    CAP_REACHED = "cap_reached"
+    MILESTONE = "milestone"
+    HOLE = "hole"
+
+
 class AccountKind(StrEnum):
     """The accounts of a campaign; the last three are one per association."""
 

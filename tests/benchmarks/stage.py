@@ -20,7 +20,8 @@ from harvester.clock import utc_now
 from harvester.config import HttpSettings, Settings
 from harvester.contest.campaigns import CampaignFacts, NewCampaign, add_campaign
 from harvester.contest.entries import NewEntry, add_posts
-from harvester.run.poll import EntryResult, poll
+from harvester.run.poll import poll
+from harvester.run.reader import EntryResult
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey

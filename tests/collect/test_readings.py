@@ -30,7 +30,7 @@ from harvester.connector import (
     Throttled,
     Unstable,
 )
-from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.kinds import Cause, EntryState, SweepOutcome
 from harvester.store.models import Entry, Reading, Sweep
 from tests.factories import COMPLETE, HIDDEN, KICK_OFF, Contest, CountingPlatform, FakePlatform
 
@@ -89,25 +89,30 @@ def test_what_spoils_a_batch_is_narrowed_down_to_its_posts(
     assert earned(contest) == 360 - sum(EIGHT[native_id] for native_id in spoilt)
 
 
-@pytest.mark.parametrize("error", [Unstable("broke off"), GrantLost("wants a valid credential")])
+@pytest.mark.parametrize(
+    ("error", "outcome", "cause"),
+    [
+        (Unstable("broke off"), SweepOutcome.PARTIAL, Cause.UNSTABLE),
+        (GrantLost("wants a valid credential"), SweepOutcome.FAILED, Cause.GRANT_LOST),
+    ],
+)
 def test_what_concerns_the_whole_platform_is_asked_once(
-    contest: Contest, entries: dict[str, int], error: Outcome
+    contest: Contest, entries: dict[str, int], error: Outcome, outcome: SweepOutcome, cause: Cause
 ) -> None:
     platform = CountingPlatform(EIGHT, before={1: error})
-    outcome = SweepOutcome.PARTIAL if isinstance(error, Unstable) else SweepOutcome.FAILED
-    ending = Ending(outcome=outcome, reason=str(error))
+    ending = Ending(outcome=outcome, reason=str(error), cause=cause)
     assert contest.read([*entries.values()], platform) == dict.fromkeys(entries.values(), ending)
     assert (len(platform.asked), earned(contest)) == (1, 0)
     assert {one.state for one in contest.status.entries} == {EntryState.OPEN}
 
 
-@pytest.mark.parametrize("kind", [Throttled, Exhausted])
+@pytest.mark.parametrize(("kind", "cause"), [(Throttled, Cause.THROTTLED), (Exhausted, Cause.EXHAUSTED)])
 def test_a_throttled_batch_is_not_asked_again_before_its_time(
-    contest: Contest, entries: dict[str, int], kind: type[Throttled]
+    contest: Contest, entries: dict[str, int], kind: type[Throttled], cause: Cause
 ) -> None:
     until = KICK_OFF + timedelta(minutes=30)
     platform = CountingPlatform(EIGHT, before={1: kind(until, "asked for a pause")})
-    paused = Ending(outcome=SweepOutcome.PARTIAL, reason="asked for a pause", resume_at=until)
+    paused = Ending(outcome=SweepOutcome.PARTIAL, reason="asked for a pause", cause=cause, resume_at=until)
     for _ in range(2):
         assert contest.read([*entries.values()], platform) == dict.fromkeys(entries.values(), paused)
     assert (len(platform.asked), {one.next_poll_at for one in contest.status.entries}) == (1, {until})
@@ -215,7 +220,7 @@ def test_every_number_that_an_identity_sweep_reads_is_kept_and_earns_nothing(con
     entry, platform = contest.add_entry(), FakePlatform(["a", "b"], displayed=7)
     contest.sweep(entry, platform)
     platform.displayed = HIDDEN
-    contest.sweep(entry, platform)
+    contest.sweep(entry, platform, full=True)
     assert [one.likes for one in contest.rows(Reading)] == [7, 7, 7, 7, None, None]
     assert (contest.rows(Entry)[0].high_water, earned(contest)) == (None, 2)
 

@@ -21,9 +21,12 @@ PASSWORD = "hunter2 of the token"
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Callable[..., Installation]:
+    database = Database(f"sqlite:///{tmp_path}/harvester.db")
+    database.upgrade()
+
     def make(**connectors: dict[str, Any]) -> Installation:
         return Installation(
-            database=Database(f"sqlite:///{tmp_path}/harvester.db"),
+            database=database,
             settings=Settings(connectors=connectors),
             master=MasterKey(Fernet.generate_key().decode(), "the test"),
         )

@@ -26,7 +26,7 @@ from harvester.connector import (
     Throttled,
     Unstable,
 )
-from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.kinds import Cause, EntryState, SweepOutcome
 from harvester.store.models import Entry, Observation, SealedHandles, Sweep
 from tests.factories import COMPLETE, HIDDEN, KICK_OFF, Contest, FakePlatform, page_of, scripted
 
@@ -143,7 +143,7 @@ def test_a_killed_sweep_goes_on_where_it_was(contest: Contest, at: int) -> None:
 def test_a_pause_in_force_is_not_asked_again(contest: Contest) -> None:
     until = KICK_OFF + timedelta(minutes=30)
     entry, platform = contest.add_entry(), FakePlatform(CROWD, before={2: Throttled(until, "asked for a pause")})
-    paused = Ending(outcome=SweepOutcome.PARTIAL, reason="asked for a pause", resume_at=until)
+    paused = Ending(outcome=SweepOutcome.PARTIAL, reason="asked for a pause", cause=Cause.THROTTLED, resume_at=until)
     assert contest.sweep(entry, platform) == paused
     cursors(platform)
     assert (contest.sweep(entry, platform), contest.sweep(entry, platform, full=True)) == (paused, paused)
@@ -156,7 +156,8 @@ def test_a_pause_in_force_is_not_asked_again(contest: Contest) -> None:
 def test_a_spent_budget_is_a_pause(contest: Contest) -> None:
     until = KICK_OFF + timedelta(minutes=15)
     entry, platform = contest.add_entry(), FakePlatform(CROWD, before={2: Exhausted(until, "spent")})
-    assert contest.sweep(entry, platform) == Ending(outcome=SweepOutcome.PARTIAL, reason="spent", resume_at=until)
+    spent = Ending(outcome=SweepOutcome.PARTIAL, reason="spent", cause=Cause.EXHAUSTED, resume_at=until)
+    assert contest.sweep(entry, platform) == spent
 
 
 @pytest.mark.parametrize(("waited", "first"), [(timedelta(minutes=59), "6"), (timedelta(minutes=60), None)])
@@ -216,7 +217,8 @@ def test_empty_pages_without_end_are_a_failure_not_a_loop(contest: Contest) -> N
 
 def test_after_a_broken_answer_the_next_sweep_begins_anew(contest: Contest) -> None:
     entry, platform = contest.add_entry(), FakePlatform(CROWD, before={3: ContractBroken("not a list")})
-    assert contest.sweep(entry, platform) == Ending(outcome=SweepOutcome.FAILED, reason="not a list")
+    broken = Ending(outcome=SweepOutcome.FAILED, reason="not a list", cause=Cause.CONTRACT_BROKEN)
+    assert contest.sweep(entry, platform) == broken
     cursors(platform)
     assert contest.sweep(entry, platform) == COMPLETE
     assert (cursors(platform)[0], earned(contest)) == (None, 7)
@@ -463,7 +465,7 @@ def test_without_a_count_nobodys_like_is_taken_back(known: Known) -> None:
 def test_one_404_never_closes_an_entry(known: Known, where: str) -> None:
     contest, entry, platform = known
     break_off(platform, where)
-    ending = contest.sweep(entry, platform)
+    ending = contest.sweep(entry, platform, full=True)
     assert (ending.outcome, contest.entry(entry).state, earned(contest)) == (
         SweepOutcome.FAILED,
         EntryState.MISSING,
@@ -483,20 +485,20 @@ def break_off(platform: FakePlatform, where: str) -> None:
 def test_a_day_of_404s_closes_an_entry_and_its_credits_stay(known: Known, hours: float, state: EntryState) -> None:
     contest, entry, platform = known
     platform.count_error = Missing("not known")
-    contest.sweep(entry, platform)
+    contest.sweep(entry, platform, full=True)
     contest.clock.forward(hours=hours, minutes=-1)
-    contest.sweep(entry, platform)
+    contest.sweep(entry, platform, full=True)
     assert (contest.entry(entry).state, earned(contest), contest.entry(entry).held) == (state, 7, 7)
 
 
 def test_a_post_that_comes_back_after_an_hour_is_open_again(known: Known) -> None:
     contest, entry, platform = known
     platform.count_error = Missing("not known")
-    contest.sweep(entry, platform)
+    contest.sweep(entry, platform, full=True)
     contest.clock.forward(hours=1)
     platform.count_error = None
     platform.like("new")
-    assert contest.sweep(entry, platform) == COMPLETE
+    assert contest.sweep(entry, platform, full=True) == COMPLETE
     assert (contest.entry(entry).state, earned(contest)) == (EntryState.OPEN, 8)
 
 
@@ -504,29 +506,32 @@ def test_the_day_of_404s_begins_anew_after_the_post_was_seen(known: Known) -> No
     contest, entry, platform = known
     for _ in range(3):
         platform.count_error = Missing("not known")
-        contest.sweep(entry, platform)
+        contest.sweep(entry, platform, full=True)
         contest.clock.forward(hours=13)
         platform.count_error = None
-        contest.sweep(entry, platform)
+        contest.sweep(entry, platform, full=True)
     platform.count_error = Missing("not known")
-    contest.sweep(entry, platform)
+    contest.sweep(entry, platform, full=True)
     assert contest.entry(entry).state is EntryState.MISSING
 
 
 def test_a_post_the_count_leaves_out_is_missing(known: Known) -> None:
     contest, entry, platform = known
     platform.fetch_counts = lambda http, posts: ()  # type: ignore[method-assign]
-    contest.sweep(entry, platform)
+    contest.sweep(entry, platform, full=True)
     assert contest.entry(entry).state is EntryState.MISSING
 
 
-@pytest.mark.parametrize("error", [GrantLost("wants a valid credential"), Refused("refused")])
-def test_a_refusal_is_not_an_absence(known: Known, error: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(GrantLost("wants a valid credential"), Cause.GRANT_LOST), (Refused("refused"), Cause.REFUSED)],
+)
+def test_a_refusal_is_not_an_absence(known: Known, error: Outcome, cause: Cause) -> None:
     contest, entry, platform = known
     platform.count_error = error
-    ending = contest.sweep(entry, platform)
+    ending = contest.sweep(entry, platform, full=True)
     assert (ending, contest.entry(entry).state) == (
-        Ending(outcome=SweepOutcome.FAILED, reason=str(error)),
+        Ending(outcome=SweepOutcome.FAILED, reason=str(error), cause=cause),
         EntryState.OPEN,
     )
 

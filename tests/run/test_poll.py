@@ -13,7 +13,8 @@ from harvester.config import HttpSettings, PrivacySettings, Settings
 from harvester.contest.entries import NewEntry, add_posts
 from harvester.rehearsal import Kind, Mastodon, SimulatedPlatform, SimulatedPost, World
 from harvester.rehearsal.faults import Fail, Reset, Throttle
-from harvester.run.poll import EntryResult, overall, poll
+from harvester.run.poll import overall, poll
+from harvester.run.reader import EntryResult
 from harvester.run.trial import try_posts
 from harvester.store.installation import Installation
 from harvester.store.kinds import EntryState, SweepOutcome

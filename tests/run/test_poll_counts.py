@@ -22,7 +22,8 @@ from harvester.contest.campaigns import find_campaign
 from harvester.contest.entries import AddedPost, NewEntry, add_posts, remove_entry
 from harvester.rehearsal import Kind, Mastodon, SimulatedPlatform, World
 from harvester.report.views import StatusView, status_of
-from harvester.run.poll import EntryResult, poll
+from harvester.run.poll import poll
+from harvester.run.reader import EntryResult
 from harvester.run.trial import try_posts
 from harvester.store.database import Database
 from harvester.store.installation import Installation

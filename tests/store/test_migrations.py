@@ -37,7 +37,13 @@ ROWS = (  # of the first release
     "INSERT INTO transfer (campaign_id, key, debit_id, credit_id, amount, likes, reason, author, made_at) "
     "VALUES (1, 'k', 1, 2, 10, 1, 'r', 'a', '2027-01-01')",
 )
-LATER_ROWS = ("INSERT INTO reading (entry_id, sweep_id, read_at, likes) VALUES (1, 1, '2027-01-02', 7)",)
+LATER_ROWS = (
+    "INSERT INTO reading (entry_id, sweep_id, read_at, likes) VALUES (1, 1, '2027-01-02', 7)",
+    "INSERT INTO hole (entry_id, sweep_id, since, found_at) VALUES (1, 1, '2027-01-01', '2027-01-02')",
+    "INSERT INTO night (started_at, ended_at, outcome, summary) VALUES ('2027-01-02', '2027-01-02', 'complete', '{}')",
+    "INSERT INTO settlement (campaign_id, settled_at, author, likes, bytes, reversed_likes, reversed_bytes, "
+    "floor_bytes) VALUES (1, '2027-02-03', 'a', 1, 10, 0, 0, 0)",
+)
 
 
 def test_an_empty_database_becomes_exactly_the_models(database: Database) -> None:
