@@ -43,6 +43,7 @@ MAY_IMPORT = {
 A_CONNECTOR_MAY_IMPORT = {"harvester.connector", "httpx", "msgspec"} | sys.stdlib_module_names
 MAY_PRINT = ("harvester/cli/", "harvester/web/", "harvester/run/", "harvester/rehearsal/__main__.py")
 MAY_SLEEP = ("harvester/collect/http.py",)
+MAY_MAKE_ZONES = ("harvester/clock.py",)
 MAY_NAME_PLATFORMS = ("connectors/", "harvester/rehearsal/")
 MAY_BE_LONG = ("harvester/store/migrations/versions/",)  # lists of statements, read once
 
@@ -155,6 +156,13 @@ def sleeping_is_for_the_client(module: Module) -> Iterator[str]:
         yield f"{module.path} calls time.sleep: only collect/http.py waits"
 
 
+def zones_are_the_pinned_ones(module: Module) -> Iterator[str]:
+    """`ZoneInfo(name)` reads the system's rules first, and two machines would end one contest at two instants."""
+    made = {name for name in module.calls if name.startswith("zoneinfo.")}
+    for name in sorted(made) if not module.path.startswith(MAY_MAKE_ZONES) else ():
+        yield f"{module.path} calls {name}: harvester.clock.time_zone has the pinned rules"
+
+
 def files_are_short(module: Module) -> Iterator[str]:
     lines = len(module.source.splitlines())
     if lines > MOST_LINES and not module.path.startswith(MAY_BE_LONG):
@@ -189,6 +197,7 @@ RULES: tuple[Callable[[Module], Iterator[str]], ...] = (
     platforms_are_named_by_connectors_only,
     printing_is_for_the_edges,
     sleeping_is_for_the_client,
+    zones_are_the_pinned_ones,
     files_are_short,
     functions_are_short,
 )
@@ -260,6 +269,8 @@ def test_every_place_that_has_a_room_in_the_code_is_read() -> None:
         (sleeping_is_for_the_client, "harvester/run/worker.py", "import time\ntime.sleep(1)"),
         (sleeping_is_for_the_client, "harvester/run/worker.py", "import time as clock\nclock.sleep(1)"),
         (sleeping_is_for_the_client, "connectors/one.py", "from time import sleep as nap\nnap(1)"),
+        (zones_are_the_pinned_ones, "harvester/run/nights.py", "from zoneinfo import ZoneInfo\nZoneInfo('UTC')"),
+        (zones_are_the_pinned_ones, "connectors/one.py", "import zoneinfo\nzoneinfo.ZoneInfo('UTC')"),
         (files_are_short, "harvester/volume.py", "x = 1\n" * 301),
         (functions_are_short, "harvester/volume.py", "def long():\n" + "    x = 1\n" * 40),
         (functions_are_short, "harvester/volume.py", "class A:\n  async def long(self):\n" + "    x = 1\n" * 40),
@@ -296,6 +307,7 @@ def test_a_rule_catches_who_breaks_it(rule: Callable[[Module], Iterator[str]], p
         ("connectors/one.py", "class PLATFORM:\n    name = 'PLATFORM'"),
         ("harvester/cli/connectors.py", "from harvester.kit import check_connector"),
         ("harvester/kit/ledgers.py", "from harvester.collect.sweep import sweep_entry\nimport harvester.rehearsal"),
+        ("harvester/run/nights.py", "from zoneinfo import ZoneInfo\ndef at(zone: ZoneInfo): ..."),
         ("harvester/volume.py", "x = 1\n" * 300),
         ("harvester/volume.py", "def long():\n" + "    x = 1\n" * 39),
     ],
