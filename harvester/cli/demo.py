@@ -102,7 +102,8 @@ class _Demo:
             self._poll()
 
     def _decide(self) -> None:
-        self._say("The day after: the winner, and the association that receives the data.")
+        self._say("The day after: the count is ended for good; then the winner, and who receives the data.")
+        self._type("campaign", "settle", "afcon-2027")
         self._type("winner", "rank", "afcon-2027")
         self._type("winner", "assign", "afcon-2027", "Yasmine", "--reason", "most credited likes")
         self._type("association", "assign", "afcon-2027", "tanger-solidarite", "--reason", "chosen by the winner")

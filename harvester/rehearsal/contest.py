@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from harvester.clock import time_zone
 from harvester.rehearsal.arrivals import arrival_times
 from harvester.rehearsal.bluesky import Bluesky
 from harvester.rehearsal.dialect import Dialect, Kind
@@ -19,8 +20,8 @@ from harvester.rehearsal.server import SimulatedPlatform
 from harvester.rehearsal.tiktok import Tiktok
 from harvester.rehearsal.world import SimulatedPost, World
 
-STARTS_AT = datetime(2027, 6, 18, 23, tzinfo=UTC)
-"""Midnight of 19 June 2027 in Casablanca."""
+STARTS_AT = datetime(2027, 6, 19, tzinfo=time_zone("Africa/Casablanca")).astimezone(UTC)
+"""Midnight in Casablanca, by whatever rules its clocks have by then."""
 ENDS_AT = STARTS_AT + timedelta(days=14)
 
 
