@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, insert
 from sqlmodel import Session, SQLModel, col, select
@@ -87,6 +88,15 @@ def lock_campaign(session: Session, campaign_id: int) -> None:
     session.exec(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update(key_share=True)).one()
 
 
+def lock_out_credits(session: Session, campaign_id: int) -> None:
+    """Wait for the credits that are being booked, and let no further one in before this transaction ends.
+
+    Stronger than `lock_campaign`: on PostgreSQL it shuts out the shared lock by which every transfer refers to its
+    campaign. On SQLite whoever writes is alone.
+    """
+    session.exec(select(Campaign.id).where(Campaign.id == campaign_id).with_for_update()).one()
+
+
 def credit_likes(session: Session, accounts: CampaignAccounts, credit: Credit, *, key: str, at: datetime) -> None:
     """Book what likes earn: from the sponsor into the campaign's pool."""
     row = {
@@ -106,28 +116,65 @@ def credit_likes(session: Session, accounts: CampaignAccounts, credit: Credit, *
 
 
 def reverse(session: Session, key: str, *, reason: str, author: str, at: datetime) -> None:
-    """Take a transfer back by the opposite one; a second time is refused."""
+    """Take back what is left of a transfer by the opposite one; where nothing is left, that is refused."""
     original = session.exec(select(Transfer).where(Transfer.key == key)).one_or_none()
     if original is None:
         raise UsageError(f"there is no transfer {key!r}")
-    if session.exec(select(Transfer.id).where(Transfer.reverses_id == original.id)).first():
+    taken = func.coalesce(func.sum(Transfer.amount), 0), func.coalesce(func.sum(Transfer.likes), 0)
+    amount, likes = session.exec(select(*taken).where(Transfer.reverses_id == original.id)).one()
+    if amount >= original.amount:
         raise UsageError(f"transfer {key!r} is already reversed")
+    opposite = _opposite(original, original.amount - int(amount), original.likes - int(likes))
+    session.add(Transfer(**opposite, key=f"reversal:{original.id}", reason=reason, author=author, made_at=at))
+
+
+def reverse_likes(
+    session: Session, original: Transfer, likes: int, *, key: str, reason: str, author: str, at: datetime
+) -> None:
+    """Take back so many of the likes that a transfer credited, at its own rate."""
+    opposite = _opposite(original, original.amount // original.likes * likes, likes)
+    session.add(Transfer(**opposite, key=key, reason=reason, author=author, made_at=at))
+
+
+def standing_credits(session: Session, accounts: CampaignAccounts, entry_id: int) -> list[tuple[Transfer, int]]:
+    """Give the credits of an entry, oldest first, each with how many of its likes are not reversed."""
+    of_entry = (col(Transfer.campaign_id) == accounts.campaign_id) & (col(Transfer.entry_id) == entry_id)
+    taken = select(Transfer.reverses_id, func.sum(Transfer.likes)).where(of_entry).group_by(col(Transfer.reverses_id))
+    reversed_of = dict(session.exec(taken).all())
+    earned = select(Transfer).where(of_entry, Transfer.debit_id == accounts.sponsor_id).order_by(col(Transfer.id))
+    return [(one, one.likes - int(reversed_of.get(one.id, 0))) for one in session.exec(earned)]
+
+
+def top_up(
+    session: Session, accounts: CampaignAccounts, amount: Volume, *, reason: str, author: str, at: datetime
+) -> None:
+    """Add what a guarantee promised beyond what likes earned: from the sponsor into the pool, once a campaign."""
     session.add(
         Transfer(
-            campaign_id=original.campaign_id,
-            key=f"reversal:{original.id}",
-            debit_id=original.credit_id,
-            credit_id=original.debit_id,
-            amount=original.amount,
-            likes=original.likes,
-            rate_id=original.rate_id,
-            entry_id=original.entry_id,
-            reverses_id=original.id,
+            campaign_id=accounts.campaign_id,
+            key=f"floor:{accounts.campaign_id}",
+            debit_id=accounts.sponsor_id,
+            credit_id=accounts.pool_id,
+            amount=amount.bytes,
             reason=reason,
             author=author,
             made_at=at,
         )
     )
+    session.flush()
+
+
+def _opposite(original: Transfer, amount: int, likes: int) -> dict[str, Any]:
+    return {
+        "campaign_id": original.campaign_id,
+        "debit_id": original.credit_id,
+        "credit_id": original.debit_id,
+        "amount": amount,
+        "likes": likes,
+        "rate_id": original.rate_id,
+        "entry_id": original.entry_id,
+        "reverses_id": original.id,
+    }
 
 
 def balances(session: Session, campaign_id: int) -> tuple[Balance, ...]:
@@ -162,11 +209,12 @@ def shares(session: Session, campaign_id: int) -> dict[int, int]:
     return {association: share for association, share in dict(rows.all()).items() if share}
 
 
-def distribute(session: Session, campaign_id: int, *, reason: str, author: str, at: datetime) -> int:
+def distribute(session: Session, campaign_id: int, *, reason: str, author: str, at: datetime, leaving: int = 0) -> int:
     """Move what is credited to where the shares say it belongs, to the byte; give how many transfers that took.
 
-    The part no association has a share in stays in the pool. Each call aims at the split of the whole, so that many
-    small distributions end where one large one would.
+    The part no association has a share in stays in the pool, and so do the bytes that are `leaving`: what is to be
+    reversed next. Each call aims at the split of the whole, so that many small distributions end where one large one
+    would.
     """
     lock_campaign(session, campaign_id)
     everything = balances(session, campaign_id)
@@ -176,7 +224,7 @@ def distribute(session: Session, campaign_id: int, *, reason: str, author: str, 
     for one in everything:
         if one.association_id:
             held[one.association_id] += one.bytes
-    targets = _targets(shares(session, campaign_id), pool.bytes + held.total())
+    targets = _targets(shares(session, campaign_id), pool.bytes + held.total() - leaving)
     moves = [(pledged[there], targets.get(there, 0) - have) for there, have in held.items()]
     due = sorted(((there, move) for there, move in moves if move), key=lambda pair: pair[1])
     serial = session.exec(select(func.count()).select_from(Transfer).where(Transfer.campaign_id == campaign_id)).one()

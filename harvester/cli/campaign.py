@@ -19,6 +19,7 @@ from harvester.cli.runtime import (
     show,
     show_json,
 )
+from harvester.cli.settle import settle_
 from harvester.contest.campaigns import (
     DEFAULT_ZONE,
     CampaignFacts,
@@ -35,7 +36,8 @@ from harvester.run.poll import overall
 from harvester.store.kinds import Keeps, UniquePer
 from harvester.volume import Volume
 
-app = new_app("Contests: add, list, show, rate, load.")
+app = new_app("Contests: add, list, show, rate, load, settle.")
+app.command("settle")(settle_)
 
 
 @app.command()
@@ -52,9 +54,7 @@ def add(
     keeps: Annotated[
         Keeps, typer.Option(help="A like counts if it was made ever, or still stands at the end.")
     ] = Keeps.EVER,
-    unique_per: Annotated[
-        UniquePer, typer.Option(help="One like per person and post, or per person.")
-    ] = UniquePer.POST,
+    unique_per: Annotated[UniquePer, typer.Option(help="A person counts once per post or campaign.")] = UniquePer.POST,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:

@@ -2,7 +2,7 @@
 
 However it ends, by a full list, a pause, a broken answer or a killed process, what was stored is right, and the next
 sweep goes on from there. Only the last page's missing cursor makes a list complete. A sweep that may stop early asks
-for no count, unless it came to the end of the list: k new likes take at most ceil(k / page) + 1 requests.
+for no count, unless likers ended the list: k new likes take at most ceil(k / page) + 1 requests.
 """
 
 import logging
@@ -123,6 +123,7 @@ class _Walk:
         self._job = job
         self._at = progress
         self._published_at = job.published_at
+        self._ended_with_likers = False
         self._http = job.platform.session(job.post, page_size=self._page_size())
 
     def run(self) -> Ending:
@@ -131,8 +132,10 @@ class _Walk:
             self._walk()
             is_capped = self._is_capped()
             ending = Ending(outcome=SweepOutcome.COMPLETE, reason=_CAPPED if is_capped else None, is_capped=is_capped)
-        except (LeaseLostError, SettledError) as error:
+        except LeaseLostError as error:
             return Ending(outcome=SweepOutcome.PARTIAL, reason=str(error), cause=Cause.STOPPED)
+        except SettledError as error:
+            ending = Ending(outcome=SweepOutcome.PARTIAL, reason=str(error), cause=Cause.STOPPED)
         except Stopped:
             ending = STOPPED
         except Missing as error:
@@ -149,13 +152,21 @@ class _Walk:
             self._read_count("displayed_before")
         while True:
             is_whole = self._walk_pass()
-            count = self._read_count("displayed_after") if is_whole or self._at.is_full else None
+            is_counted = self._at.is_full or (is_whole and self._is_worth_a_count())
+            count = self._read_count("displayed_after") if is_counted else None
             displayed = count.likes if count else None
             if is_whole and displayed and not self._at.listed:
                 raise Refused(f"the list of likers is empty beside a count of {displayed}")
             if not (is_whole and self._earns_another_pass(displayed)):
                 return
             self._begin_next_pass()
+
+    def _is_worth_a_count(self) -> bool:
+        """Tell whether a list that may be left early, and was not, is compared with the count.
+
+        A last page without anybody has already cost the request that this would take.
+        """
+        return self._ended_with_likers or not self._at.listed or self._is_capped()
 
     def _walk_pass(self) -> bool:
         """Walk from the cursor on; tell whether the list was walked to its end, not stopped early."""
@@ -202,6 +213,7 @@ class _Walk:
             tally = record_page(session, self._job.desk, slip, likers, self._circumstances(reading.at))
             is_known = not self._at.is_full and were_all_known(session, self._job.desk, slip, likers)
         self._at = replace(self._at, pages=number, cursor=cursor, listed=self._at.listed + tally.listed)
+        self._ended_with_likers = bool(likers)
         return is_known
 
     def _circumstances(self, seen_at: datetime) -> Circumstances:

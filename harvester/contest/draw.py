@@ -9,11 +9,12 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from harvester.books.credit import EARNS
+from harvester.books.standing import UNLIKED
 from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts
 from harvester.errors import UsageError
 from harvester.store.keys import CampaignKey
-from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.kinds import EntryState, Keeps, SweepOutcome, Verdict
 from harvester.store.models import Entry, Observation, SealedHandles, Sweep, Transfer
 
 _IS_CREDITED = col(Observation.verdict).in_(EARNS)
@@ -53,7 +54,7 @@ def draw_winners(
         raise UsageError("a draw needs a seed that nobody can choose, such as lottery numbers announced beforehand")
     _check_everyone_is_known(session, campaign, now)
     of_credited = select(Observation.pseudonym).join(Entry).where(Entry.campaign_id == campaign.id, _IS_CREDITED)
-    candidates = sorted(session.exec(of_credited.distinct()))
+    candidates = sorted(set(session.exec(of_credited.distinct())) - _fallen(session, campaign))
     if number > len(candidates):
         raise UsageError(f"{number:,} winners cannot be drawn among {len(candidates):,} likers")
     return Draw(
@@ -65,6 +66,16 @@ def draw_winners(
     )
 
 
+def _fallen(session: Session, campaign: CampaignFacts) -> set[bytes]:
+    """Find who was credited and, where a like must stand, likes nothing any more."""
+    if campaign.rules.keeps is not Keeps.STANDING:
+        return set()
+    counts = col(Observation.verdict).in_((*EARNS, Verdict.REPEATED))
+    likers = select(Observation.pseudonym).join(Entry).where(Entry.campaign_id == campaign.id, counts).distinct()
+    standing = session.exec(likers.where(col(Observation.absences) < UNLIKED))
+    return set(session.exec(likers)) - set(standing)
+
+
 def _check_everyone_is_known(session: Session, campaign: CampaignFacts, now: datetime) -> None:
     counted = select(Entry.pasted_url).join(Transfer, col(Transfer.entry_id) == Entry.id).distinct()
     of_basis = counted.where(Entry.campaign_id == campaign.id, Entry.basis == Basis.COUNT)
@@ -72,6 +83,10 @@ def _check_everyone_is_known(session: Session, campaign: CampaignFacts, now: dat
         raise UsageError(f"a draw among likers is not possible: these posts only show a number: {posts}")
     if now < campaign.rules.ends_at:
         raise UsageError(f"campaign {campaign.slug!r} has not ended: a draw now would leave out who likes later")
+    if campaign.rules.settled_at:
+        return
+    if campaign.rules.keeps is Keeps.STANDING:
+        raise UsageError(f"likes must stand at the settlement: run 'harvester campaign settle {campaign.slug}' first")
     if posts := ", ".join(_not_read_since(session, campaign.id, campaign.rules.ends_at)):
         raise UsageError(f"no complete sweep since the end, run 'harvester poll': {posts}")
 

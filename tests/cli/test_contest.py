@@ -12,14 +12,17 @@ from harvester.rehearsal.faults import Fail
 
 RATE = 10_000_000
 
-STATUS_KEYS = {"campaign", "state", "window", "rate_bytes", "likes", "bytes", "beneficiaries", "entries", "checkpoint"}
+STATUS_KEYS = {
+    *("campaign", "state", "window", "rate_bytes", "likes", "bytes", "beneficiaries", "entries", "checkpoint"),
+    "settlement",
+}
 WINDOW_KEYS = {"start", "end", "timezone"}
 LIKES_KEYS = {"credited", "uncertain", "quarantined", "reversed", "over_cap", "baseline"}
 BYTES_KEYS = {"credited", "pool", "pledged", "committed", "delivered"}
 BENEFICIARY_KEYS = {"association", "share", "pledged_bytes"}
 ENTRY_KEYS = (
     *("url", "connector", "post_id", "entrant", "basis", "displayed", "held", "gap", "credited", "state"),
-    *("last_sweep", "next_poll_at"),
+    *("last_sweep", "next_poll_at", "next_poll_reason", "displayed_at", "holes", "unseen"),
 )
 SWEEP_KEYS = {"at", "outcome", "reason", "pages", "requests", "new"}
 CHECKPOINT_KEYS = {"size", "root"}
@@ -88,11 +91,15 @@ def test_a_status_says_what_the_entry_is_and_how_its_sweep_ended(contest, platfo
         "entrant": "Yasmine",
         "basis": "identity",
         "displayed": 120,
+        "displayed_at": "2027-01-21T20:00:00Z",
         "held": 120,
         "gap": 0,
         "credited": 120,
         "state": "open",
         "next_poll_at": None,
+        "next_poll_reason": None,
+        "holes": 0,
+        "unseen": 0,
     }
 
 
@@ -105,7 +112,7 @@ def test_a_status_before_the_first_sweep_knows_no_numbers_it_was_not_told(contes
     assert (entry["displayed"], entry["held"], entry["gap"], entry["last_sweep"]) == (3, None, None, None)
     assert (view["state"], view["rate_bytes"]) == ("running", RATE)
     assert view["window"] == {
-        "start": "2027-01-20T23:00:00Z",
+        "start": "2027-01-21T00:00:00Z",
         "end": "2027-02-18T00:00:00Z",
         "timezone": "Africa/Casablanca",
     }
@@ -217,6 +224,8 @@ def test_a_campaign_is_shown_as_it_was_asked_for(home) -> None:
         "keeps": "standing",
         "unique_per": "campaign",
         "cap_bytes": 5_000_000_000_000,
+        "floor_bytes": None,
+        "settled_at": None,
         "rates": [{"bytes": 20_000_000, "from": "2027-01-21T20:00:00Z"}],
     }
 
@@ -246,8 +255,8 @@ def test_a_new_rate_counts_from_its_time_on_and_changes_nothing_before(contest, 
     contest("poll")
 
     assert [(rate["bytes"], rate["from"]) for rate in changed.facts["rates"]] == [
-        (10_000_000, "2027-01-20T23:00:00Z"),
-        (20_000_000, "2027-01-22T23:00:00Z"),
+        (10_000_000, "2027-01-21T00:00:00Z"),
+        (20_000_000, "2027-01-23T00:00:00Z"),
     ]
     assert contest("status", "afcon", "--json").facts["bytes"]["credited"] == 10 * 10_000_000 + 20_000_000
     assert "a like is 20 MB from 2027-01-23 00:00" in contest("campaign", "show", "afcon").out

@@ -119,7 +119,7 @@ def test_changed_rules_are_refused(  # noqa: PLR0917 - fixtures, by name
         ('start = "2027-01-21"', 'start = "tomorrow"', "'tomorrow' is not a time"),
         ('start = "2027-01-21"', "start = 2027-01-21", "start"),
         ('end = "2027-02-18"', 'end = "2027-01-20"', "not after its start"),
-        ('end = "2027-02-18"', 'end = "2027-02-07T02:30"', "happens twice"),
+        ('end = "2027-02-18"', 'timezone = "Europe/Paris"\nend = "2027-10-31T02:30"', "happens twice"),
         ('rate = "10MB"', 'timezone = "Africa/Casablnca"', "did you mean Africa/Casablanca?"),
         ('share = "60%"', 'share = "120%"', "'120%' is not a share"),
         ('share = "60%"', 'share = "0.6"', "'0.6' is not a share"),

@@ -16,8 +16,9 @@ from tests.cli.conftest import Run
 
 @pytest.fixture
 def planned(home: Run) -> Run:
-    """A contest across the end of Ramadan 2027 in Morocco."""
-    made = home("campaign", "add", "afcon", "--name", "A", "--start", "2027-01-21", "--end", "2027-03-31")
+    """A contest in a zone whose clocks change twice inside it."""
+    days = ("--start", "2027-01-21", "--end", "2027-11-30", "--tz", "Europe/Paris")
+    made = home("campaign", "add", "afcon", "--name", "A", *days)
     assert made.code == 0
     return home
 
@@ -39,8 +40,8 @@ def test_a_plan_names_the_clock_changes_inside_the_window(planned: Run, platform
 
     said = planned("plan", "afcon")
 
-    assert "the clocks in Africa/Casablanca go back by 1 h inside the contest, at 2027-02-07 02:00" in said.out
-    assert "the clocks in Africa/Casablanca go forward by 1 h inside the contest, at 2027-03-14 03:00" in said.out
+    assert "the clocks in Europe/Paris go forward by 1 h inside the contest, at 2027-03-28 03:00" in said.out
+    assert "the clocks in Europe/Paris go back by 1 h inside the contest, at 2027-10-31 02:00" in said.out
 
 
 def test_a_window_without_a_clock_change_has_none() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from harvester.connector import Basis, Unstable
 from harvester.contest.draw import Draw, draw_winners, rank_candidates
+from harvester.contest.settlement import settle_campaign
 from harvester.errors import UsageError
-from harvester.store.kinds import EntryState, UniquePer
+from harvester.store.kinds import EntryState, Keeps, UniquePer
 from harvester.store.models import Entry, Observation
 from tests.factories import KICK_OFF, Contest, CountingPlatform, FakePlatform
 
@@ -181,3 +182,35 @@ def test_no_draw_without_a_seed(contest: Contest) -> None:
     sweep(contest, contest.add_entry())
     with pytest.raises(UsageError, match="needs a seed"):
         draw(contest, seed=" ")
+
+
+# Where a like must stand.
+
+
+@pytest.fixture
+def standing(make_contest: MakeContest) -> Contest:
+    """A contest that ends in an hour, where a like must still stand at the settlement."""
+    return make_contest(ends_at=KICK_OFF + timedelta(hours=1), keeps=Keeps.STANDING)
+
+
+def test_where_a_like_must_stand_there_is_no_draw_before_the_settlement(standing: Contest) -> None:
+    sweep(standing, standing.add_entry())
+
+    with pytest.raises(UsageError, match=r"run 'harvester campaign settle contest-[0-9]+' first"):
+        draw(standing)
+
+
+def test_who_took_the_like_back_is_not_drawn_where_it_must_stand(standing: Contest) -> None:
+    entry = standing.add_entry()
+    platform = sweep(standing, entry)
+    platform.unlike("fan-0", "fan-1")
+    for _ in range(2):
+        standing.sweep(entry, platform, full=True)
+    settle(standing)
+
+    assert (draw(standing).candidates, standing.status.likes.credited) == (5, 5)
+
+
+def settle(contest: Contest) -> None:
+    with contest.writing() as session:
+        settle_campaign(session, contest.facts, {}, author="the test", accept_gap=None, now=contest.clock)
