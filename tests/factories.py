@@ -63,8 +63,9 @@ class NoSettings(msgspec.Struct):
 class FakePlatform:
     """A connector over a list in memory, newest liker first, with cursors that hold while the list changes.
 
-    `displayed` overrides the count it shows; `before` says what happens at the nth request for a page (from 1): an
-    error is raised, a page is the answer, anything else is called and its page, if it gives one, is the answer.
+    It lists only the newest `depth_limit`. `displayed` overrides the count it shows; `before` says what happens at the
+    nth request for a page (from 1): an error is raised, a page is the answer, anything else is called and its page, if
+    it gives one, is the answer.
     """
 
     name: ClassVar[str] = "fake"
@@ -135,7 +136,8 @@ class FakePlatform:
         return answer if isinstance(answer, Page) else self._page(cursor, http.page_size)
 
     def _page(self, cursor: str | None, size: int) -> Page:
-        rest = [row for row in self._rows if cursor is None or row[0] < int(cursor)]
+        listed = self._rows[: self.depth_limit]
+        rest = [row for row in listed if cursor is None or row[0] < int(cursor)]
         likes = tuple(Like(actor=name, handle=f"@{name}", at=self.times.get(name)) for _, name in rest[:size])
         return Page(likes=likes, cursor=str(rest[size - 1][0]) if len(rest) > size else None)
 
@@ -367,6 +369,7 @@ def _make_contest(
     *,
     rate: int = 10,
     cap: int | None = None,
+    floor: int | None = None,
     keeps: Keeps = Keeps.EVER,
     unique_per: UniquePer = UniquePer.POST,
     starts_at: datetime | None = None,
@@ -381,6 +384,7 @@ def _make_contest(
         zone=ZoneInfo("Africa/Casablanca"),
         rate=Volume(rate),
         cap=Volume(cap) if cap else None,
+        floor=Volume(floor) if floor else None,
         keeps=keeps,
         unique_per=unique_per,
     )

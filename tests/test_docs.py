@@ -65,7 +65,7 @@ LIVES = {
             ("2027-06-19T10:05Z", 164),
             ("2027-06-19T20:00Z", 700),
             ("2027-07-12T12:00Z", 120),
-            ("2027-07-18T22:58Z", 9),
+            ("2027-07-18T23:58Z", 9),
         ),
         hidden=12,
     ),
@@ -279,7 +279,11 @@ AMINE = "https://bsky.app/profile/amine.example/post/3m2yq4c7dws2k"
 OLD = "https://social.example/@federation/118610000000000017"
 EVENTFUL_CONTEST = (
     ("2027-06-10T09:00Z", "init"),
-    ("2027-06-10T09:00Z", "campaign add afcon-2027 --name AFCON --start 2027-06-19 --end 2027-07-19 --cap 16.31GB"),
+    (
+        "2027-06-10T09:00Z",
+        "campaign add afcon-2027 --name AFCON --start 2027-06-19 --end 2027-07-19 --cap 16.31GB --floor 16.31GB"
+        " --keeps standing",
+    ),
     ("2027-06-10T09:00Z", "campaign add other --name Other --start 2027-06-19 --end 2027-07-19 --rate 7MB"),
     ("2027-06-10T09:00Z", "association add tanger-solidarite --name Tanger --city Tangier --region Nord"),
     ("2027-06-10T09:00Z", "association add fes-lecture --name Fes --city Fes --region Centre"),
@@ -293,10 +297,11 @@ EVENTFUL_CONTEST = (
     ("2027-07-05T10:00Z", "campaign rate afcon-2027 20MB --from 2027-07-11 --reason finals"),
     ("2027-07-05T10:00Z", "association assign afcon-2027 fes-lecture --share 33.3333% --reason chosen"),
     ("2027-07-13T03:00Z", "poll --full"),
-    ("2027-07-18T22:55Z", "poll --full"),
-    ("2027-07-18T23:20Z", "poll --full"),
+    ("2027-07-18T23:55Z", "poll --full"),
+    ("2027-07-19T00:20Z", "poll --full"),
     ("2027-07-19T09:00Z", "association assign afcon-2027 tanger-solidarite --reason chosen"),
     ("2027-07-19T09:00Z", "winner assign afcon-2027 Yasmine --reason most"),
+    ("2027-07-19T10:00Z", "campaign settle afcon-2027"),
 )
 
 
@@ -317,20 +322,22 @@ def test_every_query_agrees_with_the_status(stage: Stage, database_url: str) -> 
         code, output = stage.type(f"harvester {words}")
         assert code == 0, f"{words}\n{output}"
     status = json.loads(stage.type("harvester status afcon-2027 --json")[1])
-    missing = {"credited", "uncertain", "over_cap", "baseline"} - {
+    missing = {"credited", "uncertain", "reversed", "over_cap", "baseline"} - {
         kind for kind, count in status["likes"].items() if count
     }
     assert not missing, status
     assert any(entry["gap"] for entry in status["entries"])
 
     for block in (block for document in DOCUMENTS for block in blocks(document, "sql")):
-        task = re.match(r"-- (equals|refused)\b:? ?(\S*)", block.text)
+        task = re.match(r"-- (equals|refused|empty)\b:? ?(\S*)", block.text)
         if task and task[1] == "refused":
             with pytest.raises(DBAPIError, match="rows are never changed"):
                 ask(database_url, block.text)
             continue
         rows = ask(database_url, block.text)
-        if task:
+        if task and task[1] == "empty":
+            assert rows == [], f"{block.place}:\n{block.text}"
+        elif task:
             assert [int(row[0]) for row in rows] == named(status, task[2]), f"{block.place}:\n{block.text}"
         else:
             assert rows, f"{block.place} finds nothing:\n{block.text}"

@@ -13,6 +13,7 @@ from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
 from harvester.books.counts import Shown, keep_reading
+from harvester.books.standing import UNLIKED
 from harvester.connector import (
     Basis,
     ContractBroken,
@@ -31,7 +32,6 @@ from harvester.store.kinds import Cause, EntryState, SweepOutcome
 from harvester.store.models import Entry, Hole, Observation, Sweep
 
 TIME_UNTIL_GONE = timedelta(hours=24)
-_ABSENCES_OF_AN_UNLIKE = 2
 _CAUSES: Mapping[type[Outcome], Cause] = {
     Exhausted: Cause.EXHAUSTED,
     Throttled: Cause.THROTTLED,
@@ -142,8 +142,8 @@ def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: 
     sweep.touched_at = now
     if ending.outcome is SweepOutcome.COMPLETE:
         _mark_present(session, sweep.entry_id)
-    if ending.is_capped and sweep.new == sweep.listed:
-        session.add(_hole(session, sweep, now))
+    if ending.is_capped and not _proves_absence(sweep):
+        _note_hole(session, sweep, now)
     if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and not ending.is_capped and _proves_absence(sweep):
         sweep.unliked += _mark_absences(session, sweep)
 
@@ -214,19 +214,36 @@ def _progress(session: Session, sweep: Sweep) -> Progress:
     )
 
 
-def _hole(session: Session, sweep: Sweep, found_at: datetime) -> Hole:
-    """Say that a capped list showed nobody we knew, so that it no longer reached back to the sweep before."""
+def _note_hole(session: Session, sweep: Sweep, found_at: datetime) -> None:
+    """Record that a capped list met nobody of the last complete sweep or before, so that some passed unseen.
+
+    Whom a sweep met that broke off does not count: those between it and the last complete one may have passed.
+    """
     assert sweep.id is not None
-    entry = session.get_one(Entry, sweep.entry_id)
     before = _last_complete(session, sweep.entry_id, before=sweep.id)
-    known = held(session, entry.campaign_id).get(entry.id, 0)
-    return Hole(
+    if before and _met_again(session, sweep, before):
+        return
+    entry = session.get_one(Entry, sweep.entry_id)
+    known = held(session, entry.campaign_id).get(entry.id, 0) + _unseen_before(session, sweep.entry_id)
+    hole = Hole(
         entry_id=sweep.entry_id,
         sweep_id=sweep.id,
         since=before.started_at if before else entry.published_at or entry.added_at,
         found_at=found_at,
-        unseen=None if entry.displayed is None else max(entry.displayed - known, 0),
+        unseen=None if sweep.displayed_after is None else max(sweep.displayed_after - known, 0),
     )
+    session.add(hole)
+
+
+def _met_again(session: Session, sweep: Sweep, before: Sweep) -> bool:
+    is_met = (col(Observation.entry_id) == sweep.entry_id) & (col(Observation.last_sweep_id) == sweep.id)
+    from_then = select(Observation.page).where(is_met, col(Observation.sweep_id) <= before.id)
+    return session.exec(from_then.limit(1)).first() is not None
+
+
+def _unseen_before(session: Session, entry_id: int) -> int:
+    stated = select(func.sum(Hole.unseen)).where(Hole.entry_id == entry_id)
+    return int(session.exec(stated).one() or 0)
 
 
 def _proves_absence(sweep: Sweep) -> bool:
@@ -238,6 +255,6 @@ def _mark_absences(session: Session, sweep: Sweep) -> int:
     """Count one more absence of everyone this sweep did not meet; give how many are un-likes by that."""
     was_not_met = (col(Observation.entry_id) == sweep.entry_id) & (col(Observation.last_sweep_id) != sweep.id)
     absent = {number: was_not_met & (col(Observation.absences) == number) for number in (0, 1)}
-    unliked = session.exec(update(Observation).where(absent[1]).values(absences=_ABSENCES_OF_AN_UNLIKE))
+    unliked = session.exec(update(Observation).where(absent[1]).values(absences=UNLIKED))
     session.exec(update(Observation).where(absent[0]).values(absences=1))
     return unliked.rowcount

@@ -49,7 +49,7 @@ class Cause(StrEnum):
 
 
 class AlertKind(StrEnum):
-    """What a person is told of. Milestones, holes and a reached cap only happen; all others last and are over one day."""
+    """What a person is told of. Milestones, holes and a reached cap only happen; the others last and end."""
 
     RUN_OVERDUE = "run_overdue"
     NIGHT_INCOMPLETE = "night_incomplete"

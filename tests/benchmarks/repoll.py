@@ -1,4 +1,4 @@
-"""How many pages a re-poll reads on a platform that lists its newest likers first."""
+"""How many requests a re-poll makes, counts included, on a platform that lists its newest likers first."""
 
 from collections.abc import Iterator
 from math import ceil
@@ -6,7 +6,6 @@ from math import ceil
 from measure import Row
 from stage import contest, new_sqlite
 
-from harvester.rehearsal.dialect import Kind
 from harvester.rehearsal.mastodon import Mastodon
 from harvester.rehearsal.server import SimulatedPlatform
 from harvester.rehearsal.world import SimulatedPost, World
@@ -24,11 +23,11 @@ def rows() -> Iterator[Row]:
             ready.poll(full=True, credited=5 * PAGE)
             for new in NEW_LIKES:
                 _like(post, new)
-                before = len(platform.asked(Kind.LIKES))
+                before = len(platform.requests)
                 ready.poll(full=False, credited=new)
-                pages, most = len(platform.asked(Kind.LIKES)) - before, ceil(new / PAGE) + 1
-                what = f"pages read by a re-poll with {new} new likes"
-                yield Row(what=what, goal=f"<= {most}", measured=str(pages), is_reached=pages <= most)
+                requests, most = len(platform.requests) - before, ceil(new / PAGE) + 1
+                what = f"requests of a re-poll with {new} new likes"
+                yield Row(what=what, goal=f"<= {most}", measured=str(requests), is_reached=requests <= most)
 
 
 def _like(post: SimulatedPost, number: int) -> None:

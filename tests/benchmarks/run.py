@@ -17,6 +17,7 @@ import growth
 import harvest
 import processes
 import repoll
+import staleness
 from measure import FULL, QUICK, Row, Size
 from rich.console import Console
 from rich.table import Table
@@ -46,6 +47,7 @@ def _rows(wanted: argparse.Namespace) -> Iterator[Row]:
     if not wanted.without_dlt:
         yield from against_dlt.rows(size)
     yield from repoll.rows()
+    yield from staleness.rows(size)
     yield from processes.rows(size)
 
 

@@ -33,7 +33,7 @@ _NURSERY = """
 import json, os, sys
 from harvester.cli.main import load_command, main
 from harvester.collect.registry import installed
-for name in ("campaign", "init", "poll", "post"):
+for name in ("campaign", "init", "poll", "post", "run"):
     load_command(name)
 installed()
 import alembic.command, psycopg
@@ -50,7 +50,9 @@ for line in sys.stdin:
 
 
 class Nursery:
-    """Runs `harvester` commands, one at a time, in processes that need no time to start."""
+    """Runs `harvester` commands, one at a time, in processes that need no time to start; `victim` is the newest."""
+
+    victim = 0
 
     def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._log = (folder / "nursery.log").open("w+")
@@ -76,10 +78,10 @@ class Nursery:
         """Run a command, or kill it after so many seconds; give its exit code."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps(["harvester", *arguments]).encode() + b"\n")
-        victim = int(self._line())
+        self.victim = int(self._line())
         is_over = select.select([self._process.stdout], [], [], kill_after)[0]
         if not is_over:
-            os.kill(victim, signal.SIGKILL)
+            os.kill(self.victim, signal.SIGKILL)
         return int(self._line())
 
     def said(self) -> str:

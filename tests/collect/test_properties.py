@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from harvester.books.audit import audit_campaign
 from harvester.books.ledger import balances
 from harvester.collect.progress import Ending
 from harvester.connector import ContractBroken, Http, Order, Page, Post, Throttled, Unstable
@@ -166,6 +167,7 @@ class Telling:
     def check(self) -> None:
         with self.contest.database.reading() as session:
             accounts = balances(session, self.contest.facts.id)
+            assert audit_campaign(session, self.contest.slug) == ()
         due, status = sum(self.should_earn), self.contest.status
         assert sum(one.bytes for one in accounts) == 0
         assert (status.likes.credited, status.bytes.credited) == (len(self.should_earn), due)

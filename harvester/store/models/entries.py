@@ -50,8 +50,10 @@ class Sweep(SQLModel, table=True):
     `listed` likers met, `new` of them for the first time, and what became of the new ones.
     """
 
+    __table_args__ = (Index("ix_sweep_entry_id", "entry_id", "id"),)
+
     id: int | None = Field(default=None, primary_key=True)
-    entry_id: int = Field(foreign_key="entry.id", index=True)
+    entry_id: int = Field(foreign_key="entry.id")
     is_full: bool
     started_at: datetime
     touched_at: datetime

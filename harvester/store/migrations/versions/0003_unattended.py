@@ -30,6 +30,8 @@ def upgrade() -> None:
     op.add_column("entry", sa.Column("next_poll_reason", sa.String(), nullable=True))
     op.add_column("sweep", sa.Column("cause", sa.Enum(*_CAUSES, native_enum=False, length=16), nullable=True))
     op.execute("UPDATE entry SET displayed_at = (SELECT max(read_at) FROM reading WHERE reading.entry_id = entry.id)")
+    op.drop_index("ix_sweep_entry_id", "sweep")
+    op.create_index("ix_sweep_entry_id", "sweep", ["entry_id", "id"], unique=False)
     _let_readings_be_glances()
     _add_facts()
     _add_alerts()
