@@ -199,6 +199,7 @@ def test_a_wrong_value_in_the_environment_is_one_line_without_it(
         f"[connectors.mastodon.tokens]\n'social.example' = '{PASSWORD}'\n",
         f"[connectors.other]\nclient_secret = '{PASSWORD}'\n",
         f"[connectors.other]\napi_key = '{PASSWORD}'\n",
+        f"[alerts]\nurls = ['json://me:{PASSWORD}@hooks.example']\n",
         f"[database]\nurl = 'postgresql+psycopg://me:{PASSWORD}@db.example/harvester'\n",
         f"[database]\nurl = 'postgresql+psycopg://me:{PASSWORD}/%40@db.example/harvester'\n",
         f"[database]\nurl = 'postgresql+psycopg://db.example/harvester?user=me&password={PASSWORD}'\n",
@@ -246,6 +247,7 @@ def test_secrets_are_read_from_the_files_that_are_named(written, tmp_path: Path)
     [
         "[database]\nurl_file = 'nowhere'\n",
         "[connectors.mastodon.tokens_file]\n'social.example' = 'nowhere'\n",
+        "[alerts]\nurls_file = 'nowhere'\n",
         "[connectors.other]\napi_key_file = 'nowhere'\n",
     ],
 )
@@ -261,6 +263,29 @@ def test_the_master_key_of_the_environment_does_not_show_itself(monkeypatch: pyt
     assert settings.keys.master is not None
     assert settings.keys.master.get_secret_value() == PASSWORD
     assert "hunter2" not in repr(settings)
+
+
+def test_the_addresses_of_alerts_come_from_the_environment_and_a_file_and_do_not_show_themselves(
+    written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "urls").write_text(f"# the night shift\njson://{PASSWORD}@one.example\n\n json://two.example \n")
+    monkeypatch.setenv("HARVESTER_ALERTS__URLS", f'["json://{PASSWORD}@three.example"]')
+
+    alerts = load_settings(written("[alerts]\nurls_file = 'urls'\n")).alerts
+
+    assert [url.get_secret_value() for url in alerts.urls] == [
+        f"json://{PASSWORD}@three.example",
+        f"json://{PASSWORD}@one.example",
+        "json://two.example",
+    ]
+    assert "hunter2" not in repr(alerts)
+
+
+@pytest.mark.parametrize("value", [PASSWORD, f"json://me:{PASSWORD}@hooks.example", f'[["{PASSWORD}"]]'])
+def test_a_wrong_list_of_addresses_is_one_line_without_them(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HARVESTER_ALERTS__URLS", value)
+
+    refused(None, "alerts")
 
 
 # Paths
