@@ -4,10 +4,12 @@ The rules of time zones are those of the package tzdata that is installed with h
 that close one contest must agree on when it ends.
 """
 
+import zoneinfo
 from collections.abc import Callable, Set
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Now = Callable[[], datetime]
@@ -33,3 +35,12 @@ def time_zone(name: str) -> ZoneInfo:
 def time_zones() -> Set[str]:
     """Give every name that a time zone has."""
     return frozenset(_TZDATA.joinpath("zones").read_text(encoding="utf-8").split())
+
+
+def system_time_zone(name: str) -> ZoneInfo | None:
+    """Give what the machine's own files say of a zone, only to compare: cron and people's screens follow them."""
+    for file in (Path(folder, *name.split("/")) for folder in zoneinfo.TZPATH):
+        if file.is_file():
+            with file.open("rb") as rules:
+                return ZoneInfo.from_file(rules, key=name)
+    return None

@@ -23,7 +23,7 @@ COMMANDS = {
     "poll": "Read the likes of every open post once, now.",
     "nightly": "What cron calls every night: everything, and one summary.",
     "run": "The daemon: polls by itself, closes and settles on time.",
-    "deploy": "Print a crontab or systemd units for this installation.",
+    "deploy": "What makes it run by itself, as text: cron, systemd.",
     "alerts": "Who is told what: list, test.",
     "status": "Displayed, held and gap per post; totals.",
     "db": "The database: upgrade, backup.",

@@ -5,19 +5,22 @@ It changes nothing, but that asking a platform may renew a grant.
 
 import os
 import re
-import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from importlib.metadata import version
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import tzdata  # type: ignore[import-untyped]  # it has no type hints
+from sqlalchemy import func
 from sqlmodel import select
 
-from harvester.clock import Now
+from harvester.books.rules import Rules
+from harvester.clock import Now, system_time_zone
 from harvester.collect.registry import check_settings, installed
 from harvester.config import Settings, load_settings
-from harvester.contest.campaigns import list_campaigns
+from harvester.contest.campaigns import CampaignFacts, list_campaigns, open_campaigns
+from harvester.contest.times import ClockChange, clock_changes
 from harvester.errors import HarvesterError
 from harvester.run.credentials import examine_connector
 from harvester.run.findings import Finding, fail, ok, warn
@@ -25,7 +28,10 @@ from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
 from harvester.store.kinds import EntryState
-from harvester.store.models import Entry
+from harvester.store.models import Entry, Night
+
+_A_YEAR = timedelta(days=365)
+_LONGEST_WITHOUT_A_NIGHT = timedelta(hours=36)
 
 
 def examine(
@@ -37,10 +43,11 @@ def examine(
         check_settings(settings)
     except HarvesterError as error:
         return (fail("configuration", str(error)),)
-    found = [ok("configuration", f"{config} is read"), _signing_key(settings), _time_zones(now())]
+    found = [ok("configuration", f"{config} is read"), _signing_key(settings), time_zones(now())]
     try:
         with _opened(settings, now, sleep) as at:
             found.append(ok("database and master key", f"{at.database} is of this version, and the key is its own"))
+            found.extend(_open_contests(at))
             names = sorted(installed() if every_connector else {*settings.connectors, *_used(at)})
             found.extend(finding for name in names for finding in examine_connector(at, name, offline=offline))
     except HarvesterError as error:
@@ -75,22 +82,52 @@ def _signing_key(settings: Settings) -> Finding:
     return ok("signing key", f"{file} is its owner's alone")
 
 
-def _time_zones(now: datetime) -> Finding:
+def time_zones(now: datetime) -> Finding:
     """Look how old the zones are: a government changes its clocks, and a contest ends at the wrong hour."""
-    release = _zones_release()
-    year = re.match(r"[0-9]{4}", release)
-    if year and now.year - int(year[0]) <= 1:
+    release = tzdata.IANA_VERSION
+    published = _published(release)
+    if published and now - published <= _A_YEAR:
         return ok("time zones", f"release {release}")
-    what = f"release {release} is more than a year old" if year else "their release is not known"
-    return warn("time zones", what, "upgrade the system's time zones, or the package tzdata")
+    what = f"release {release} may be more than a year old" if published else f"release {release} has no known date"
+    return warn("time zones", what, "upgrade the package tzdata, beside harvester")
 
 
-def _zones_release() -> str:
-    """Name the release of the time zones in use: the system's, where it has them; '' when it does not say."""
-    for folder in map(Path, zoneinfo.TZPATH):
-        if (folder / "tzdata.zi").exists():
-            with (folder / "tzdata.zi").open(encoding="utf-8") as zones:
-                return zones.readline().removeprefix("# version").strip()
-        if (folder / "UTC").exists():
-            return ""
-    return version("tzdata")
+def _published(release: str) -> datetime | None:
+    """Estimate when a release such as 2026f came out."""
+    found = re.fullmatch(r"([0-9]{4})([a-z])", release)
+    if not found:
+        return None
+    # The letter counts the releases of its year, hardly ever two a month: so the sixth is of June at the earliest.
+    month = min(ord(found[2]) - ord("a") + 1, 12)
+    return datetime(int(found[1]), month, 1, tzinfo=UTC)
+
+
+def _system_zones(campaigns: Iterable[CampaignFacts]) -> Iterator[Finding]:
+    """Compare with the rules that cron, and what people see on this machine, follow."""
+    for campaign in campaigns:
+        rules, name = campaign.rules, campaign.zone.key
+        theirs = system_time_zone(name)
+        if theirs and _clocks(theirs, rules) != _clocks(campaign.zone, rules):
+            what = f"this machine has other clock changes for {name} during {campaign.slug} than the package tzdata"
+            yield warn("time zones", what, "upgrade the older of the two; the contest follows the package")
+
+
+def _clocks(zone: ZoneInfo, rules: Rules) -> tuple[timedelta | None, tuple[ClockChange, ...]]:
+    return rules.starts_at.astimezone(zone).utcoffset(), clock_changes(zone, rules.starts_at, rules.ends_at)
+
+
+def _nightly(last: datetime | None, now: datetime) -> Finding:
+    """See whether nights happen at all while a contest is open; a day and a half leaves room for a long one."""
+    if last and now - last < _LONGEST_WITHOUT_A_NIGHT:
+        return ok("nightly", f"it ran at {last:%Y-%m-%d %H:%M} UTC")
+    since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "yet"
+    return warn("nightly", f"the nightly has not run {since}", "see 'harvester deploy cron'")
+
+
+def _open_contests(at: Installation) -> Iterator[Finding]:
+    with at.database.reading() as session:
+        campaigns = open_campaigns(session)
+        last = session.exec(select(func.max(Night.ended_at))).one()
+    if campaigns:
+        yield _nightly(last, at.now())
+    yield from _system_zones(campaigns)

@@ -58,6 +58,13 @@ def test_without_a_configuration_it_says_how_to_make_one(run: Run) -> None:
     assert said.out.startswith("fail configuration: there is no configuration file config.toml: run 'harvester init'")
 
 
+def test_a_contest_without_a_night_is_pointed_to_deploy(contest: Run) -> None:
+    said = contest("doctor", "--offline")
+
+    assert said.code == 0
+    assert "warn nightly: the nightly has not run yet; see 'harvester deploy cron'\n" in said.out
+
+
 @pytest.mark.parametrize("options", [("--all",), ("--all", "--json")])
 def test_no_secret_is_printed(home: Run, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
     for name, field in {"youtube": "API_KEY", "tiktok": "CLIENT_SECRET", "x": "APP_TOKEN"}.items():

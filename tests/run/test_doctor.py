@@ -1,26 +1,33 @@
 """What an examination finds: of the installation on both databases, and of credentials in front of real servers."""
 
+import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tzdata
 
+from harvester.clock import time_zone
 from harvester.collect.grants import keep_new_grant
 from harvester.collect.oauth import Tokens as Granted
 from harvester.config import load_settings
 from harvester.connector import Secret
+from harvester.contest.campaigns import NewCampaign, add_campaign
 from harvester.rehearsal import Kind, OAuthServer, SimulatedPlatform, Threads, Tiktok, Tokens, World
 from harvester.rehearsal.faults import Fail
 from harvester.rehearsal.oauth import META, TIKTOK
-from harvester.run.doctor import examine
+from harvester.run.doctor import examine, time_zones
 from harvester.run.findings import Finding, Health
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey, create_key_files
+from harvester.store.kinds import SweepOutcome
+from harvester.store.models import Night, Settlement
 from tests.factories import Clock, Contest
 
 SCOPES = ("user.info.basic", "video.list")
@@ -177,8 +184,92 @@ def test_time_zones_of_long_ago_are_warned_of(clinic: Clinic) -> None:
     [(health, what, remedy)] = clinic.found("time zones", now=lambda: datetime(2040, 1, 1, tzinfo=UTC))
 
     assert health is Health.WARN
-    assert "is more than a year old" in what
+    assert what == f"release {tzdata.IANA_VERSION} may be more than a year old"
     assert "tzdata" in remedy
+
+
+@pytest.mark.parametrize(
+    ("release", "now", "health"),
+    [
+        ("2026a", datetime(2027, 1, 1, tzinfo=UTC), Health.OK),
+        ("2026a", datetime(2027, 1, 2, tzinfo=UTC), Health.WARN),
+        ("2026f", datetime(2027, 6, 1, tzinfo=UTC), Health.OK),
+        ("2026f", datetime(2027, 6, 2, tzinfo=UTC), Health.WARN),
+        ("2026u", datetime(2027, 12, 1, tzinfo=UTC), Health.OK),
+        ("newest", datetime(2027, 6, 1, tzinfo=UTC), Health.WARN),
+    ],
+)
+def test_a_release_is_dated_by_its_letter(
+    monkeypatch: pytest.MonkeyPatch, release: str, now: datetime, health: Health
+) -> None:
+    monkeypatch.setattr(tzdata, "IANA_VERSION", release)
+
+    assert time_zones(now).health is health
+
+
+@pytest.fixture
+def zones_of_the_system(tmp_path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Give the machine rules of its own for Casablanca."""
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([str(tmp_path / "zones")])
+
+    def install(rules: bytes) -> None:
+        file = tmp_path / "zones" / "Africa" / "Casablanca"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(rules)
+
+    yield install
+    zoneinfo.reset_tzpath(before)
+
+
+@pytest.mark.parametrize(("name", "differs"), [("Casablanca", False), ("Lagos", True)])
+def test_a_machine_with_other_clock_changes_during_a_contest_is_warned_of(
+    clinic: Clinic, open_contest: Any, zones_of_the_system: Callable[[bytes], None], name: str, differs: bool
+) -> None:
+    assert len(clinic.found("time zones")) == 1, "a machine without zones has nothing that differs"
+    zones_of_the_system(files("tzdata").joinpath("zoneinfo", "Africa", name).read_bytes())
+
+    found = clinic.found("time zones")[1:]
+
+    what = "this machine has other clock changes for Africa/Casablanca during afcon than the package tzdata"
+    assert found == ([(Health.WARN, what, "upgrade the older of the two; the contest follows the package")] * differs)
+
+
+@pytest.fixture
+def open_contest(clinic: Clinic, clock: Clock) -> int:
+    """A contest of this installation; its number."""
+    times = {"starts_at": clock(), "ends_at": clock() + timedelta(days=30), "zone": time_zone("Africa/Casablanca")}
+    with clinic.database.writing() as session:
+        new = NewCampaign(slug="afcon", name="AFCON", **times)
+        return add_campaign(session, clinic.at.master, new, author="test", now=clock()).id
+
+
+def test_without_an_open_contest_no_night_is_missed(clinic: Clinic, open_contest: int, clock: Clock) -> None:
+    assert clinic.found("nightly") == [
+        (Health.WARN, "the nightly has not run yet", "see 'harvester deploy cron'"),
+    ]
+    with clinic.database.writing() as session:
+        session.add(Settlement(campaign_id=open_contest, settled_at=clock(), author="test", likes=0, bytes=0))
+
+    assert clinic.found("nightly") == []
+
+
+@pytest.mark.parametrize(
+    ("hours", "found"),
+    [
+        (35, (Health.OK, "it ran at 2027-01-21 20:00 UTC", "")),
+        (36, (Health.WARN, "the nightly has not run since 2027-01-21 20:00 UTC", "see 'harvester deploy cron'")),
+    ],
+)
+def test_a_nightly_that_does_not_run_is_warned_of(
+    clinic: Clinic, open_contest: int, clock: Clock, hours: int, found: Any
+) -> None:
+    for ended_at in (clock() - timedelta(days=1), clock()):
+        with clinic.database.writing() as session:
+            session.add(Night(started_at=ended_at, ended_at=ended_at, outcome=SweepOutcome.COMPLETE, summary="{}"))
+    clock.forward(hours=hours)
+
+    assert clinic.found("nightly") == [found]
 
 
 # Which connectors

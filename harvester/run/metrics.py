@@ -1,0 +1,182 @@
+"""What Prometheus may know: read from the database when it asks, in a handful of statements.
+
+A post is labelled by its platform's id, not by its link, which names a person. Posts are followed until their contest
+is settled, so that the age of a sweep that nobody will make any more alarms nobody.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from harvester.collect.progress import held
+from harvester.contest.campaigns import CampaignFacts, list_campaigns
+from harvester.store.installation import Installation
+from harvester.store.kinds import AccountKind, EntryState, SweepOutcome
+from harvester.store.models import Account, Alert, Entry, Night, Sweep, Transfer
+
+_POST = ("campaign", "connector", "realm", "post")
+_READ = (EntryState.OPEN, EntryState.MISSING)
+
+
+def new_registry(at: Installation, pulse: Callable[[], datetime]) -> CollectorRegistry:
+    """Give a registry of its own, which asks the database each time it is asked."""
+    registry = CollectorRegistry()
+    registry.register(_Numbers(at, pulse))
+    return registry
+
+
+class _Numbers(Collector):
+    def __init__(self, at: Installation, pulse: Callable[[], datetime]) -> None:
+        self._at = at
+        self._pulse = pulse
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything in one moment of the database, and let go of it before anything is sent."""
+        now = self._at.now()
+        with self._at.database.reading() as session:
+            campaigns = list_campaigns(session)
+            found = [
+                *_credits(session, campaigns),
+                *_about_posts(list(_posts(session, campaigns)), now),
+                _requests(session),
+                _open_alerts(session),
+                *_last_night(session, now),
+            ]
+        yield from found
+        age = max(0.0, (now - self._pulse()).total_seconds())
+        yield GaugeMetricFamily("harvester_pulse_age_seconds", "Since the scheduler's loop last turned.", value=age)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Post:
+    labels: tuple[str, ...]
+    displayed: int | None
+    held: int | None
+    gap: int | None
+    complete_at: datetime | None
+    outcome: SweepOutcome | None
+
+
+def _credits(session: Session, campaigns: Iterable[CampaignFacts]) -> Iterator[Metric]:
+    """Count what left the sponsor and what came back apart: a counter never falls."""
+    for word, side in (("credited", Transfer.debit_id), ("reversed", Transfer.credit_id)):
+        likes = CounterMetricFamily(f"harvester_{word}_likes", f"Likes {word}.", labels=("campaign",))
+        volume = CounterMetricFamily(f"harvester_{word}_bytes", f"Bytes {word}.", labels=("campaign",))
+        sums = _sums(session, side)
+        for campaign in campaigns:
+            for family, number in zip((likes, volume), sums.get(campaign.id, (0, 0)), strict=True):
+                family.add_metric((campaign.slug,), number)
+        yield from (likes, volume)
+
+
+def _sums(session: Session, sponsors_side: int) -> Mapping[int, tuple[int, int]]:
+    rows = session.exec(
+        select(Account.campaign_id, func.sum(Transfer.likes), func.sum(Transfer.amount))
+        .join(Transfer, col(Account.id) == sponsors_side)
+        .where(Account.kind == AccountKind.SPONSOR)
+        .group_by(col(Account.campaign_id))
+    )
+    return {campaign: (int(likes), int(amount)) for campaign, likes, amount in rows}
+
+
+def _posts(session: Session, campaigns: Iterable[CampaignFacts]) -> Iterator[_Post]:
+    """Give the posts that are still read."""
+    open_ones = {campaign.id: campaign.slug for campaign in campaigns if campaign.rules.settled_at is None}
+    likers = {entry: number for campaign in open_ones for entry, number in held(session, campaign).items()}
+    newest_first = select(Sweep).where(Sweep.entry_id == Entry.id).order_by(col(Sweep.id).desc()).limit(1)
+    ended = newest_first.where(col(Sweep.outcome).is_not(None)).with_only_columns(col(Sweep.outcome))
+    complete = newest_first.where(Sweep.outcome == SweepOutcome.COMPLETE).with_only_columns(col(Sweep.touched_at))
+    rows = session.exec(
+        select(Entry, ended.scalar_subquery(), complete.scalar_subquery())
+        .where(col(Entry.campaign_id).in_(open_ones), col(Entry.state).in_(_READ))
+        .order_by(col(Entry.id))
+    )
+    found = _found_without_a_count(session)
+    for entry, outcome, complete_at in rows:
+        known = likers.get(entry.id)
+        since = found.get(entry.id)
+        is_outdated = since is not None and entry.displayed_at is not None and since > entry.displayed_at
+        is_known = entry.displayed is not None and known is not None and not is_outdated
+        yield _Post(
+            labels=(open_ones[entry.campaign_id], entry.connector, entry.realm, entry.native_id),
+            displayed=entry.displayed,
+            held=known,
+            gap=(entry.displayed or 0) - (known or 0) if is_known else None,
+            complete_at=complete_at,
+            outcome=outcome,
+        )
+
+
+def _found_without_a_count(session: Session) -> Mapping[int | None, datetime]:
+    """Give when a sweep that asked for no count last found likers: a number shown before does not count them."""
+    asked_no_count = col(Sweep.displayed_after).is_(None) & col(Sweep.is_full).is_(False) & (col(Sweep.new) > 0)
+    newest = select(Sweep.entry_id, func.max(Sweep.touched_at)).where(asked_no_count).group_by(col(Sweep.entry_id))
+    return dict(session.exec(newest).all())
+
+
+def _about_posts(posts: Iterable[_Post], now: datetime) -> Iterator[Metric]:
+    """Leave out what is not known: a missing number is not zero."""
+    for name, what in (
+        ("displayed", "Likes that the platform shows."),
+        ("held", "Likers that we know and who still like the post."),
+        ("gap", "Displayed less held."),
+    ):
+        family = GaugeMetricFamily(f"harvester_post_{name}_likes", what, labels=_POST)
+        for post in posts:
+            if (number := getattr(post, name)) is not None:
+                family.add_metric(post.labels, number)
+        yield family
+    ages = GaugeMetricFamily(
+        "harvester_post_complete_sweep_age_seconds", "Since the post was last read to the end.", labels=_POST
+    )
+    outcomes = GaugeMetricFamily(
+        "harvester_post_last_outcome", "1 for how the newest sweep ended.", labels=(*_POST, "outcome")
+    )
+    for post in posts:
+        if post.complete_at:
+            ages.add_metric(post.labels, (now - post.complete_at).total_seconds())
+        _add_outcome(outcomes, post.labels, post.outcome)
+    yield from (ages, outcomes)
+
+
+def _add_outcome(family: GaugeMetricFamily, labels: tuple[str, ...], outcome: SweepOutcome | None) -> None:
+    if outcome:
+        for word in SweepOutcome:
+            family.add_metric((*labels, word), outcome is word)
+
+
+def _requests(session: Session) -> Metric:
+    family = CounterMetricFamily("harvester_requests", "Requests that sweeps sent.", labels=("connector",))
+    rows = session.exec(
+        select(Entry.connector, func.sum(Sweep.requests))
+        .join(Sweep, col(Sweep.entry_id) == Entry.id)
+        .group_by(col(Entry.connector))
+        .order_by(col(Entry.connector))
+    )
+    for connector, number in rows:
+        family.add_metric((connector,), int(number))
+    return family
+
+
+def _open_alerts(session: Session) -> Metric:
+    """Count by kind; a kind that was ever raised stays, with zero when it is over."""
+    family = GaugeMetricFamily("harvester_open_alerts", "Alerts that are not over.", labels=("kind",))
+    still_open = func.count().filter(col(Alert.recovered_at).is_(None))
+    for kind, number in session.exec(select(Alert.kind, still_open).group_by(Alert.kind).order_by(Alert.kind)):
+        family.add_metric((kind,), number)
+    return family
+
+
+def _last_night(session: Session, now: datetime) -> Iterator[Metric]:
+    age = GaugeMetricFamily("harvester_night_age_seconds", "Since the last nightly job ended.", labels=())
+    outcome = GaugeMetricFamily("harvester_night_outcome", "1 for how it ended.", labels=("outcome",))
+    if night := session.exec(select(Night).order_by(col(Night.id).desc()).limit(1)).first():
+        age.add_metric((), (now - night.ended_at).total_seconds())
+        _add_outcome(outcome, (), night.outcome)
+    yield from (age, outcome)
