@@ -11,8 +11,8 @@ from rich.text import Text
 
 from harvester.clock import time_zone
 from harvester.connector import Basis
-from harvester.report.views import EntryView, StatusView
-from harvester.store.kinds import EntryState
+from harvester.report.views import EntryView, LastSweep, StatusView
+from harvester.store.kinds import EntryState, SweepOutcome
 from harvester.volume import Volume
 
 _UNKNOWN = "–"
@@ -45,7 +45,9 @@ def status_text(view: StatusView) -> RenderableType:
     zone = time_zone(view.window.timezone)
     start, end = (_local(instant, zone) for instant in (view.window.start, view.window.end))
     heading = Text.assemble((view.campaign, "bold"), f"  {view.state}  {start} to {end} {zone.key}")
-    return Group(heading, _posts(view.entries, zone), *_totals(view), *_notes(view.entries, zone))
+    return Group(
+        heading, _posts(view.entries, zone), *_totals(view), *_settled(view, zone), *_notes(view.entries, zone)
+    )
 
 
 def outcome_text(outcome: str | None) -> Text:
@@ -53,8 +55,10 @@ def outcome_text(outcome: str | None) -> Text:
     return Text(outcome or "unfinished", style=_COLOURS.get(outcome or "", "yellow"))
 
 
-def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
-    posts = table("post", "contestant", "#shown", "#held", "#gap", "#credited", "last sweep", "outcome")
+def _posts(entries: Sequence[EntryView], zone: ZoneInfo) -> Table:
+    is_planned = any(entry.next_poll_at or entry.next_poll_reason for entry in entries)
+    columns = ("post", "contestant", "#shown", "#held", "#gap", "#credited", "last sweep", "outcome")
+    posts = table(*columns, *(["next poll"] if is_planned else []))
     for entry in entries:
         sweep = entry.last_sweep
         posts.add_row(
@@ -66,8 +70,15 @@ def _posts(entries: Iterable[EntryView], zone: ZoneInfo) -> Table:
             number(entry.credited),
             f"{sweep.at.astimezone(zone):%m-%d %H:%M}" if sweep else "never",
             _state_text(entry),
+            *([_next_poll(entry, zone)] if is_planned else []),
         )
     return posts
+
+
+def _next_poll(entry: EntryView, zone: ZoneInfo) -> str:
+    """Say when a post is read next, and why then."""
+    at = f"{entry.next_poll_at.astimezone(zone):%m-%d %H:%M}" if entry.next_poll_at else _UNKNOWN
+    return f"{at} {entry.next_poll_reason}" if entry.next_poll_reason else at
 
 
 def _state_text(entry: EntryView) -> Text:
@@ -105,16 +116,38 @@ def _coverage(entries: Sequence[EntryView]) -> Iterable[str]:
         yield f"  {of[Basis.IDENTITY]:,} of them by named likers (coverage {named}%), the others only counted"
 
 
+def _settled(view: StatusView, zone: ZoneInfo) -> Iterable[str]:
+    """Say what the end of the count came to."""
+    end = view.settlement
+    if end is None:
+        return
+    on = f"settled on {_local(end.settled_at, zone)} by {end.author}"
+    yield f"{on}: {end.likes:,} likes, {Volume(end.bytes)}; nothing is counted any more"
+    if end.reversed_likes:
+        yield f"  {end.reversed_likes:,} likes no longer stood: {Volume(end.reversed_bytes)} taken back"
+    if end.floor_bytes:
+        yield f"  {Volume(end.floor_bytes)} added to reach what was guaranteed"
+    if end.accepted_gap:
+        yield f"  accepted with posts that could not be read to their end: {end.accepted_gap}"
+
+
 def _notes(entries: Iterable[EntryView], zone: ZoneInfo) -> Iterable[str]:
     """Say in words what the table only hints at."""
     for entry in entries:
         sweep = entry.last_sweep
         if sweep and sweep.reason:
-            goes_on = f"; goes on after {_local(entry.next_poll_at, zone)}" if entry.next_poll_at else ""
+            goes_on = _goes_on(sweep, entry.next_poll_at, zone)
             yield f"  {entry.url}: {sweep.reason}{goes_on}"
         elif entry.gap:
             side = "shows more likes than it names" if entry.gap > 0 else "names more likers than it shows"
             yield f"  {entry.url}: the platform {side} ({abs(entry.gap):,}); only named likers are credited"
+        if entry.holes:
+            passed = f"{entry.unseen:,} passed unseen at least" if entry.unseen else "some may have passed unseen"
+            yield f"  {entry.url}: the list showed only its newest likers, and none that we knew: {passed}"
+
+
+def _goes_on(sweep: LastSweep, at: datetime | None, zone: ZoneInfo) -> str:
+    return f"; goes on after {_local(at, zone)}" if at and sweep.outcome is not SweepOutcome.COMPLETE else ""
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:

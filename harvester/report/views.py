@@ -1,19 +1,30 @@
 """What a campaign's status is, as frozen values; their fields are the JSON that `status --json` promises."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from harvester.books.ledger import Balance, balances, shares
-from harvester.collect.progress import held
-from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts
-from harvester.store.kinds import AccountKind, EntryState, SweepOutcome
-from harvester.store.models import Account, Association, Entrant, Entry, Sweep, Transfer
+from harvester.report.posts import EntryView, LastSweep, entry_views
+from harvester.store.kinds import AccountKind
+from harvester.store.models import Association, Entry, Settlement, Sweep, Transfer
+
+__all__ = (
+    "Beneficiary",
+    "Bytes",
+    "Checkpoint",
+    "EntryView",
+    "LastSweep",
+    "Likes",
+    "SettlementView",
+    "StatusView",
+    "Window",
+    "status_of",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,46 +69,25 @@ class Beneficiary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastSweep:
-    """The newest sweep of an entry; `outcome` is None while it runs."""
-
-    at: datetime
-    outcome: SweepOutcome | None
-    reason: str | None
-    pages: int
-    requests: int
-    new: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryView:
-    """A post: what its platform shows, what we hold, and the difference, side by side; None is unknown.
-
-    `displayed` was asked at `displayed_at`; while likers found since then are not in it, the gap is unknown.
-    """
-
-    url: str
-    connector: str
-    post_id: str
-    entrant: str | None
-    basis: Basis
-    displayed: int | None
-    displayed_at: datetime | None
-    held: int | None
-    gap: int | None
-    credited: int
-    state: EntryState
-    last_sweep: LastSweep | None
-    next_poll_at: datetime | None
-    next_poll_reason: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """How many transfers there are; `root` is None until the tally is built over them."""
 
     size: int
     root: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementView:
+    """The end of the count: what it came to, and the reason for which posts that could not be read were accepted."""
+
+    settled_at: datetime
+    author: str
+    likes: int
+    bytes: int
+    reversed_likes: int
+    reversed_bytes: int
+    floor_bytes: int
+    accepted_gap: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +103,7 @@ class StatusView:
     beneficiaries: tuple[Beneficiary, ...]
     entries: tuple[EntryView, ...]
     checkpoint: Checkpoint
+    settlement: SettlementView | None = None
 
 
 def status_of(session: Session, campaign: CampaignFacts, now: datetime) -> StatusView:
@@ -127,8 +118,9 @@ def status_of(session: Session, campaign: CampaignFacts, now: datetime) -> Statu
         likes=_likes(session, campaign.id, accounts),
         bytes=_bytes(accounts),
         beneficiaries=_beneficiaries(session, campaign.id, accounts),
-        entries=_entries(session, campaign.id),
+        entries=entry_views(session, campaign.id),
         checkpoint=Checkpoint(size=_transfers(session, campaign.id), root=None),
+        settlement=_settlement(session, campaign.id),
     )
 
 
@@ -176,111 +168,12 @@ def _beneficiaries(session: Session, campaign_id: int, accounts: tuple[Balance, 
     )
 
 
-def _entries(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
-    of_campaign = select(Entry).where(Entry.campaign_id == campaign_id).order_by(col(Entry.id))
-    rows = session.exec(of_campaign).all()
-    entrants = dict(session.exec(select(Entrant.id, Entrant.name).where(Entrant.campaign_id == campaign_id)).all())
-    likers, newest, credited = (
-        held(session, campaign_id),
-        _newest(session, campaign_id),
-        _credited(session, campaign_id),
-    )
-    outdated = _outdated(session, campaign_id)
-    return tuple(
-        _entry(
-            row,
-            entrants.get(row.entrant_id),
-            likers=likers.get(row.id),
-            newest=newest.get(row.id),
-            credited=credited.get(row.id, 0),
-            is_outdated=row.id in outdated,
-        )
-        for row in rows
-    )
-
-
-def _entry(
-    row: Entry,
-    entrant: str | None,
-    *,
-    likers: int | None,
-    newest: Sweep | None,
-    credited: int,
-    is_outdated: bool,
-) -> EntryView:
-    is_known = row.displayed is not None and likers is not None and not is_outdated
-    return EntryView(
-        url=row.pasted_url,
-        connector=row.connector,
-        post_id=row.native_id,
-        entrant=entrant,
-        basis=row.basis,
-        displayed=row.displayed,
-        displayed_at=row.displayed_at,
-        held=likers,
-        gap=(row.displayed or 0) - (likers or 0) if is_known else None,
-        credited=credited,
-        state=row.state,
-        last_sweep=_last_sweep(newest) if newest else None,
-        next_poll_at=_next_poll_at(row, newest),
-        next_poll_reason=row.next_poll_reason,
-    )
-
-
-def _next_poll_at(row: Entry, newest: Sweep | None) -> datetime | None:
-    """Say when a post is read next: as the scheduler decided, but not within a pause that its platform asked for."""
-    known = [instant for instant in (row.next_poll_at, newest.resume_at if newest else None) if instant]
-    return max(known, default=None)
-
-
-def _outdated(session: Session, campaign_id: int) -> Set[int | None]:
-    """Find the entries where a sweep that asked for no count found likers after the count was asked."""
-    asked_no_count = col(Sweep.displayed_after).is_(None) & (col(Sweep.is_full).is_(False)) & (Sweep.new > 0)
-    rows = session.exec(
-        select(Entry.id)
-        .join(Sweep, col(Sweep.entry_id) == Entry.id)
-        .where(Entry.campaign_id == campaign_id, asked_no_count, Sweep.touched_at > col(Entry.displayed_at))
-    )
-    return set(rows)
-
-
-def _last_sweep(sweep: Sweep) -> LastSweep:
-    return LastSweep(
-        at=sweep.touched_at,
-        outcome=sweep.outcome,
-        reason=sweep.reason,
-        pages=sweep.pages,
-        requests=sweep.requests,
-        new=sweep.new,
-    )
-
-
-def _newest(session: Session, campaign_id: int) -> Mapping[int | None, Sweep]:
-    last = (
-        select(func.max(Sweep.id))
-        .join(Entry, col(Entry.id) == Sweep.entry_id)
-        .where(Entry.campaign_id == campaign_id)
-        .group_by(col(Sweep.entry_id))
-    )
-    return {sweep.entry_id: sweep for sweep in session.exec(select(Sweep).where(col(Sweep.id).in_(last)))}
-
-
-def _credited(session: Session, campaign_id: int) -> Mapping[int | None, int]:
-    """Sum each entry's credited likes, less the reversed."""
-    is_sponsor = (col(Account.campaign_id) == campaign_id) & (col(Account.kind) == AccountKind.SPONSOR)
-    sides = {+1: Transfer.debit_id, -1: Transfer.credit_id}
-    totals: defaultdict[int | None, int] = defaultdict(int)
-    for sign, side in sides.items():
-        rows = session.exec(
-            select(Transfer.entry_id, func.sum(Transfer.likes))
-            .join(Account, col(Account.id) == side)
-            .where(is_sponsor)
-            .group_by(col(Transfer.entry_id))
-        ).all()
-        for entry, likes in rows:
-            totals[entry] += sign * int(likes)
-    return totals
-
-
 def _transfers(session: Session, campaign_id: int) -> int:
     return session.exec(select(func.count()).select_from(Transfer).where(Transfer.campaign_id == campaign_id)).one()
+
+
+def _settlement(session: Session, campaign_id: int) -> SettlementView | None:
+    row = session.exec(select(Settlement).where(Settlement.campaign_id == campaign_id)).one_or_none()
+    if row is None:
+        return None
+    return SettlementView(**{field.name: getattr(row, field.name) for field in fields(SettlementView)})

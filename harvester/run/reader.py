@@ -20,7 +20,7 @@ from harvester.books.ledger import campaign_accounts
 from harvester.collect.progress import Ending
 from harvester.collect.readings import book_defect, read_entries
 from harvester.collect.registry import Platform, open_platform
-from harvester.collect.sweep import STOPPED, Job, sweep_entry
+from harvester.collect.sweep import STOPPED, Job, Stopped, sweep_entry
 from harvester.connector import Basis, Post
 from harvester.contest.campaigns import CampaignFacts
 from harvester.errors import HarvesterError
@@ -124,6 +124,8 @@ class Reader:
                 endings = {job.entry_id: sweep_entry(job, wants_full=wants_full) for job in jobs}
         except HarvesterError:
             raise
+        except Stopped:
+            endings = {one.entry_id: STOPPED for one in batch}
         except Exception:
             log.exception("reading %s broke off", ", ".join(one.entry.url for one in batch))
             endings = _broken_off(self._at, batch)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -18,6 +19,7 @@ from harvester.report.views import (
     EntryView,
     LastSweep,
     Likes,
+    SettlementView,
     StatusView,
     Window,
 )
@@ -43,12 +45,14 @@ def make_entry() -> Callable[..., EntryView]:
             "entrant": "Yasmine",
             "basis": Basis.IDENTITY,
             "displayed": 1_005,
+            "displayed_at": AT,
             "held": 1_000,
             "gap": 5,
             "credited": 1_000,
             "state": EntryState.OPEN,
             "last_sweep": LastSweep(at=AT, outcome=SweepOutcome.COMPLETE, reason=None, pages=1, requests=1, new=1),
             "next_poll_at": None,
+            "next_poll_reason": None,
         }
         return EntryView(**facts | wanted)  # type: ignore[arg-type]
 
@@ -63,7 +67,7 @@ def make_status(make_entry: Callable[..., EntryView]) -> Callable[..., StatusVie
         return StatusView(
             campaign="afcon",
             state="running",
-            window=Window(start=AT, end=AT, timezone="Africa/Casablanca"),
+            window=Window(start=AT, end=AT, timezone="Africa/Lagos"),
             rate_bytes=10_000_000,
             likes=likes or Likes(credited=1_000, uncertain=0, quarantined=0, reversed=0, over_cap=0, baseline=0),
             bytes=Bytes(credited=10_000_000_000, pool=4_000_000_000, pledged=6_000_000_000, committed=0, delivered=0),
@@ -84,7 +88,7 @@ def test_a_status_shows_everything_side_by_side_on_the_campaigns_clocks(make_sta
         status_text(make_status(beneficiaries=(Beneficiary(association="t", share=0.6, pledged_bytes=6_000_000_000),)))
     )
 
-    assert "afcon running 2027-01-21 21:00 to 2027-01-21 21:00 Africa/Casablanca" in shown
+    assert "afcon running 2027-01-21 21:00 to 2027-01-21 21:00 Africa/Lagos" in shown
     assert re.search(r"Yasmine 1,005 1,000 5 1,000 (2027-)?01-21 21:00 complete", shown)
     assert "1,000 likes credited: 10 GB (a like is 10 MB now)" in shown
     assert "t: 6 GB (60%)" in shown
@@ -123,6 +127,49 @@ def test_when_a_paused_sweep_goes_on_is_said_on_the_campaigns_clocks(make_status
     shown = written(status_text(make_status(make_entry(last_sweep=sweep, next_poll_at=AT))))
 
     assert f"{URL}: asked for a pause; goes on after 2027-01-21 21:00" in shown
+
+
+def test_when_a_post_is_read_next_and_why_is_shown_once_that_is_planned(make_status, make_entry) -> None:
+    planned = make_entry(next_poll_at=AT, next_poll_reason="about 9 likes an hour: every 4 min")
+    assert "01-21 21:00 about 9 likes an hour: every 4 min" in written(status_text(make_status(planned)))
+    assert "next poll" not in written(status_text(make_status(make_entry())))
+
+
+def test_why_a_post_cannot_be_planned_is_shown(make_status, make_entry) -> None:
+    entry = make_entry(next_poll_reason="connectors.x: a token is missing")
+    assert "– connectors.x: a token is missing" in written(status_text(make_status(entry)))
+
+
+def test_a_complete_sweep_with_something_to_say_does_not_go_on(make_status, make_entry) -> None:
+    sweep = LastSweep(at=AT, outcome=SweepOutcome.COMPLETE, reason="capped", pages=1, requests=1, new=1)
+    assert "goes on" not in written(status_text(make_status(make_entry(last_sweep=sweep, next_poll_at=AT))))
+
+
+@pytest.mark.parametrize(("unseen", "words"), [(7, "7 passed unseen at least"), (0, "some may have passed unseen")])
+def test_likers_who_passed_unseen_are_said_beside_whatever_else(
+    make_status, make_entry, unseen: int, words: str
+) -> None:
+    shown = written(status_text(make_status(make_entry(holes=2, unseen=unseen))))
+    assert f"{URL}: the list showed only its newest likers, and none that we knew: {words}" in shown
+    assert "the platform shows more likes than it names (5)" in shown
+
+
+def test_a_settled_campaign_says_what_its_count_came_to(make_status) -> None:
+    end = SettlementView(
+        settled_at=AT,
+        author="Amal",
+        likes=1_000,
+        bytes=12_000_000_000,
+        reversed_likes=3,
+        reversed_bytes=30_000_000,
+        floor_bytes=2_000_000_000,
+        accepted_gap="the platform closed",
+    )
+    shown = written(status_text(replace(make_status(), settlement=end)))
+    assert "settled on 2027-01-21 21:00 by Amal: 1,000 likes, 12 GB; nothing is counted any more" in shown
+    assert "3 likes no longer stood: 30 MB taken back" in shown
+    assert "2 GB added to reach what was guaranteed" in shown
+    assert "accepted with posts that could not be read to their end: the platform closed" in shown
 
 
 @pytest.mark.parametrize("state", [EntryState.GONE, EntryState.REMOVED])
