@@ -21,6 +21,7 @@ from harvester.cli.runtime import (
 )
 from harvester.contest.campaigns import check_open, find_campaign, open_campaigns
 from harvester.report.text import number, outcome_text, table
+from harvester.run.alerts import apprise_notify, attend
 from harvester.run.poll import overall, poll
 from harvester.run.reader import EntryResult
 from harvester.store.kinds import SweepOutcome
@@ -38,13 +39,14 @@ def poll_(
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Read the likes of every open post once, now. What was interrupted goes on where it stopped.
+    """Read the likes of every open post once, now. What was interrupted goes on where it stopped; alerts are sent.
 
     Exit code: 0 complete, 3 partial (run it again), 1 failed.
 
     Example: harvester poll afcon-2027 --full
     """
     at = open_installation(config, runtime(ctx))
+    notify = apprise_notify(at.settings.alerts)
     with at.database.reading() as session:
         campaigns = [find_campaign(session, campaign)] if campaign else open_campaigns(session)
     for one in campaigns:
@@ -57,6 +59,7 @@ def poll_(
         except KeyboardInterrupt:
             typer.echo("harvester: stopped; what was read is kept, and the next poll goes on from there", err=True)
             exit_with(SweepOutcome.PARTIAL)
+    attend(at, notify)
     outcome = overall(one.outcome for one in results)
     if as_json:
         show_json({"outcome": outcome, "entries": results})

@@ -11,6 +11,8 @@ import pytest
 from sqlmodel import Session
 
 from harvester.cli.runtime import open_settings
+from harvester.rehearsal import Kind, SimulatedPlatform
+from harvester.rehearsal.faults import Fail
 from harvester.run.alerts import apprise_notify
 from harvester.store.database import Database
 from harvester.store.models import Alert
@@ -165,3 +167,20 @@ def test_when_nothing_is_wrong_the_list_says_so(home: Run) -> None:
     assert home("alerts", "list").words == "no open alert"
     assert home("alerts", "list", "--all").words == "no alert"
     assert home("alerts", "list", "--json").facts == []
+
+
+# Alerts that a command sends.
+
+
+def test_a_poll_tells_what_is_wrong_once_and_when_it_is_over(
+    contest: Run, told: Any, receiver: Receiver, platform: SimulatedPlatform, publish: Any
+) -> None:
+    told(receiver.url("ops"))
+    post = publish(3)
+    contest("post", "add", "afcon", platform.url_of(post))
+    platform.faults.inject(Fail(status=404), on=Kind.POST, about=post.native_id, times=2)
+
+    codes = [contest("poll", "--full").code for _ in range(3)]
+
+    assert [one["title"] for one in receiver.got] == ["harvester: post missing", "harvester: over: post missing"]
+    assert (codes[0], codes[-1]) == (1, 0)
