@@ -1,0 +1,31 @@
+"""`harvester run`, as a command: what it refuses, in one line. tests/run/ has the rest of its life."""
+
+from collections.abc import Callable
+
+import pytest
+
+from harvester.store.database import Database
+from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def database(home: Run) -> Database:
+    return Database("sqlite:///harvester.db")
+
+
+def test_a_second_daemon_is_refused_in_one_line(database: Database, refused: Callable[..., str]) -> None:
+    with database.lock("daemon"):
+        assert refused("run", code=3) == "another 'harvester run' works on this database already"
+
+
+def test_an_address_that_cannot_be_listened_on_is_refused(
+    database: Database, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARVESTER_DAEMON__LISTEN", "203.0.113.1:9464")
+    assert refused("run").startswith("daemon.listen: 203.0.113.1:9464 cannot be listened on: ")
+    with database.lock("daemon") as is_free:
+        assert is_free
+
+
+def test_a_daemon_needs_an_installation(refused: Callable[..., str]) -> None:
+    assert "run 'harvester init' first" in refused("run")
