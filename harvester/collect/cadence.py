@@ -5,9 +5,10 @@ root of requests / rate. All intervals share one factor, chosen so that the poll
 budget of their credential. Pure: the same facts give the same plan.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
 from math import sqrt
 from operator import truediv
 
@@ -84,10 +85,30 @@ def next_polls(
     is_stretched = _is_stretched(posts, limits, allowed)
     due = [_due(wish, limits, is_stretched=is_stretched) for wish in wishes]
     planned: dict[int, NextPoll] = {}
-    for place in sorted(range(len(posts)), key=lambda place: (due[place], posts[place].entry_ids)):
-        slot = pacer.place(due[place], _cost(posts[place]))
+    for place in _in_turn(posts, due, pacer):
+        slot = pacer.place(_may_be_polled_at(posts[place], due[place]), _cost(posts[place]))
         planned[place] = _next_poll(wishes[place], slot, now)
     return tuple(planned[place] for place in range(len(posts)))
+
+
+def _in_turn(posts: Sequence[Watched], due: Sequence[datetime], pacer: Pacer) -> Iterator[int]:
+    """Give the places of posts as their turn comes: of those that may be polled by then, the one that is due longest.
+
+    So a post whose platform asked for a pause does not lose its turn to all those that were polled before it.
+    """
+    waiting = [(_may_be_polled_at(one, due[place]), one.entry_ids, place) for place, one in enumerate(posts)]
+    ready: list[tuple[datetime, tuple[int, ...], int]] = []
+    heapify(waiting)
+    while waiting or ready:
+        free_at = pacer.free_at if ready else max(pacer.free_at, waiting[0][0])
+        while waiting and waiting[0][0] <= free_at:
+            _, entry_ids, place = heappop(waiting)
+            heappush(ready, (due[place], entry_ids, place))
+        yield heappop(ready)[-1]
+
+
+def _may_be_polled_at(post: Watched, due: datetime) -> datetime:
+    return max(due, post.not_before or due)
 
 
 def fair_bound(posts: Sequence[Watched], budgets: Sequence[Budget], limits: Limits) -> timedelta:
@@ -166,7 +187,7 @@ def _due(wish: _Wish, limits: Limits, *, is_stretched: bool) -> datetime:
     if post.last_poll_at is not None:
         wait = limits.shortest if is_stretched else timedelta(hours=wish.interval)
         due = post.last_poll_at + wait
-    return max(due, post.not_before or due)
+    return due
 
 
 def _next_poll(wish: _Wish, slot: Slot, now: datetime) -> NextPoll:

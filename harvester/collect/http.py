@@ -107,9 +107,14 @@ class PoliteClient:
         return PoliteSession(self, origins, page_size)
 
     def send(
-        self, request: httpx.Request, auth: httpx.Auth | None = None, *, wants_redirect: bool = False
+        self,
+        request: httpx.Request,
+        auth: httpx.Auth | None = None,
+        *,
+        wants_redirect: bool = False,
+        on_send: Callable[[], None] = lambda: None,
     ) -> httpx.Response:
-        """Send until answered, within the attempts allowed."""
+        """Send until answered, within the attempts allowed; each one is told to `on_send`."""
         retrying = Retrying(
             stop=stop_after_attempt(self._settings.attempts),
             wait=_wait,
@@ -118,7 +123,7 @@ class PoliteClient:
             retry_error_callback=_give_up,
         )
         try:
-            return retrying(self._attempt, request, auth, wants_redirect)
+            return retrying(self._attempt, request, auth, wants_redirect, on_send)
         except GrantLost as error:
             raise GrantLost("; ".join(filter(None, (str(error), self._remedy)))) from error
 
@@ -128,9 +133,12 @@ class PoliteClient:
         except httpx.InvalidURL as error:
             raise ContractBroken("the platform named a next page that is not a URL") from error
 
-    def _attempt(self, request: httpx.Request, auth: httpx.Auth | None, wants_redirect: bool) -> httpx.Response:
+    def _attempt(
+        self, request: httpx.Request, auth: httpx.Auth | None, wants_redirect: bool, on_send: Callable[[], None]
+    ) -> httpx.Response:
         origin = origin_of(str(request.url))
         self._wait_for_budget(origin)
+        on_send()
         try:
             response = self._exchange(request, auth)
         except (httpx.TransportError, httpx.DecodingError) as error:
@@ -179,7 +187,7 @@ class PoliteClient:
 
 
 class PoliteSession:
-    """The client as one sweep of one post sees it; it counts what is asked of the platform."""
+    """The client as one sweep of one post sees it; it counts what is truly sent, each attempt."""
 
     def __init__(self, client: PoliteClient, origins: Collection[str], page_size: int) -> None:
         self._client = client
@@ -196,9 +204,7 @@ class PoliteSession:
         auth: httpx.Auth | None = None,
     ) -> httpx.Response:
         """Answer 2xx with a JSON body, or raise an outcome; `ContractBroken` for a URL on another server."""
-        return self._client.send(
-            self._own(self._client.build_request("GET", url, params=params, headers=headers)), auth
-        )
+        return self._send(self._client.build_request("GET", url, params=params, headers=headers), auth)
 
     def post(
         self,
@@ -211,26 +217,30 @@ class PoliteSession:
     ) -> httpx.Response:
         """Ask with a JSON body, otherwise as `get` does."""
         request = self._client.build_request("POST", url, params=params, headers=headers, json=json)
-        return self._client.send(self._own(request), auth)
+        return self._send(request, auth)
 
     def redirect_of(self, url: str) -> str:
         """Say where a short link leads, one hop; `Missing` when it leads nowhere."""
-        request = self._own(self._client.build_request("GET", url))
-        answer = self._client.send(request, wants_redirect=True)
+        request = self._client.build_request("GET", url)
+        answer = self._send(request, wants_redirect=True)
         return str(request.url.join(answer.headers["location"]))
 
     def bearer(self, token: Secret | None) -> httpx.Auth:
         """Sign with this token, or when it is None with what a person granted in a browser."""
         return self._client.grant if token is None else Bearer(token)
 
-    def _own(self, request: httpx.Request) -> httpx.Request:
-        """Let a request pass that goes to one of the post's servers, and count it."""
+    def _send(
+        self, request: httpx.Request, auth: httpx.Auth | None = None, *, wants_redirect: bool = False
+    ) -> httpx.Response:
+        """Send a request that goes to one of the post's servers."""
         if origin_of(str(request.url)) not in self._origins:
             raise ContractBroken(
                 f"a request to {request.url.host or 'no host'} was refused: it is not the post's server"
             )
+        return self._client.send(request, auth, wants_redirect=wants_redirect, on_send=self._count)
+
+    def _count(self) -> None:
         self._requests += 1
-        return request
 
     def take_requests(self) -> int:
         """Say how many requests were made since the last time this was asked."""

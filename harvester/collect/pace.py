@@ -70,6 +70,11 @@ class Pacer:
         self._stretches = [_Stretch(budget, known, held) for budget in budgets]
         self._next = self._echo(known)
 
+    @property
+    def free_at(self) -> datetime:
+        """When the even pace has room for the next poll."""
+        return self._now + max(self._next, 0) * _MICROSECOND
+
     def place(self, due: datetime, requests: int) -> Slot:
         """Place a poll no sooner than `due` and after every poll placed before it."""
         wanted = max(self._offset(due), 0)

@@ -139,6 +139,14 @@ def test_a_post_waits_until_it_may_be_asked() -> None:
     assert (poll.at, poll.reason) == (later, "asked to wait until 15:00 UTC")
 
 
+def test_a_post_whose_platform_asked_for_a_pause_keeps_its_turn() -> None:
+    """A budget of one poll in ten minutes: at the end of the pause it goes before all that were polled since."""
+    paused = watched(1, last_poll_at=None, not_before=NOW + 15 * MINUTE)
+    others = [watched(number, likes=[1], last_poll_at=NOW - (10 - number) * HOUR) for number in range(2, 10)]
+    polls = next_polls([paused, *others], [Budget(requests=6, per=HOUR)], now=NOW, limits=LIMITS)
+    assert [poll.entry_ids[0] for poll in sorted(polls, key=lambda poll: poll.at)] == [2, 3, 1, 4, 5, 6, 7, 8, 9]
+
+
 def test_reasons_are_short_and_in_words() -> None:
     budget = Budget(requests=60, per=HOUR)
     assert only(watched(likes=[20] * 8), budget).reason == "about 108 likes an hour: every 1 min"
