@@ -14,8 +14,8 @@ from sqlmodel import Session, col, select
 
 from harvester.books.counts import Shown, keep_reading
 from harvester.books.standing import UNLIKED
+from harvester.collect.gaps import held
 from harvester.connector import (
-    Basis,
     ContractBroken,
     Count,
     Exhausted,
@@ -157,21 +157,6 @@ def missing(session: Session, entry_id: int, reason: str, now: datetime) -> Endi
         entry.state = EntryState.GONE if is_over else EntryState.MISSING
     reason = f"{reason}; missing since {entry.missing_since:%Y-%m-%d %H:%M} UTC"
     return Ending(outcome=SweepOutcome.FAILED, reason=reason, cause=Cause.MISSING)
-
-
-def held(session: Session, campaign_id: int) -> Mapping[int | None, int]:
-    """Count, per entry, the likers seen that have not taken back their like.
-
-    An entry never read is left out, and so is one that is only counted: nobody is known to like it.
-    """
-    total = func.sum(col(Sweep.new) - col(Sweep.unliked) + col(Sweep.returned))
-    rows = session.exec(
-        select(Sweep.entry_id, total)
-        .join(Entry, col(Entry.id) == Sweep.entry_id)
-        .where(Entry.campaign_id == campaign_id, Entry.basis == Basis.IDENTITY, Sweep.pages > 0)
-        .group_by(col(Sweep.entry_id))
-    ).all()
-    return {entry: int(number) for entry, number in rows}
 
 
 def _mark_present(session: Session, entry_id: int) -> None:

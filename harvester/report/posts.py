@@ -1,19 +1,17 @@
 """What `status` says of each post, as frozen values."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func
-from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from harvester.collect.progress import held
+from harvester.collect.gaps import held, told_apart
 from harvester.connector import Basis
 from harvester.store.kinds import AccountKind, EntryState, SweepOutcome
-from harvester.store.models import Account, Entrant, Entry, Hole, Reading, Sweep, Transfer
+from harvester.store.models import Account, Entrant, Entry, Hole, Sweep, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ def entry_views(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
         _newest(session, campaign_id),
         _credited(session, campaign_id),
     )
-    outdated, glanced = _outdated(session, campaign_id), _glanced(session, campaign_id)
+    apart = told_apart(session, campaign_id)
     holes = _holes(session, campaign_id)
     return tuple(
         _entry(
@@ -73,7 +71,7 @@ def entry_views(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
             likers=likers.get(row.id),
             newest=newest.get(row.id),
             credited=credited.get(row.id, 0),
-            is_outdated=row.id in outdated or row.id in glanced,
+            is_of_another_time=row.id in apart,
             holes=holes.get(row.id, (0, 0)),
         )
         for row in rows
@@ -87,10 +85,10 @@ def _entry(
     likers: int | None,
     newest: Sweep | None,
     credited: int,
-    is_outdated: bool,
+    is_of_another_time: bool,
     holes: tuple[int, int],
 ) -> EntryView:
-    is_known = row.displayed is not None and likers is not None and not is_outdated
+    is_known = row.displayed is not None and likers is not None and not is_of_another_time
     is_read = row.state not in (EntryState.GONE, EntryState.REMOVED)
     return EntryView(
         url=row.pasted_url,
@@ -116,37 +114,6 @@ def _next_poll_at(row: Entry, newest: Sweep | None) -> datetime | None:
     """Say when a post is read next: as the scheduler decided, but not within a pause that its platform asked for."""
     known = [instant for instant in (row.next_poll_at, newest.resume_at if newest else None) if instant]
     return max(known, default=None)
-
-
-def _outdated(session: Session, campaign_id: int) -> Set[int | None]:
-    """Find the entries where a sweep that asked for no count found likers after the count was asked."""
-    asked_no_count = col(Sweep.displayed_after).is_(None) & (col(Sweep.is_full).is_(False)) & (Sweep.new > 0)
-    rows = session.exec(
-        select(Entry.id)
-        .join(Sweep, col(Sweep.entry_id) == Entry.id)
-        .where(Entry.campaign_id == campaign_id, asked_no_count, Sweep.touched_at > col(Entry.displayed_at))
-    )
-    return set(rows)
-
-
-def _glanced(session: Session, campaign_id: int) -> Set[int | None]:
-    """Find the entries whose newest number a glance read, and another than the list was last read beside."""
-    newest = _newest_reading(col(Reading.id).is_not(None))
-    swept = _newest_reading(col(Reading.sweep_id).is_not(None))
-    is_glance = col(newest.sweep_id).is_(None) & col(newest.likes).is_distinct_from(col(swept.likes))
-    rows = session.exec(
-        select(Entry.id)
-        .join(newest, col(newest.entry_id) == Entry.id)
-        .outerjoin(swept, col(swept.entry_id) == Entry.id)
-        .where(Entry.campaign_id == campaign_id, is_glance)
-    )
-    return set(rows)
-
-
-def _newest_reading(which: Any) -> Any:
-    """Give, as a table, the newest reading of each entry among some."""
-    ids = select(func.max(Reading.id)).where(which).group_by(col(Reading.entry_id))
-    return aliased(Reading, select(Reading).where(col(Reading.id).in_(ids)).subquery())
 
 
 def _holes(session: Session, campaign_id: int) -> Mapping[int | None, tuple[int, int]]:

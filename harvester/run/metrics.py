@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from harvester.collect.progress import held
+from harvester.collect.gaps import held, told_apart
 from harvester.contest.campaigns import CampaignFacts, list_campaigns
 from harvester.store.installation import Installation
 from harvester.store.kinds import AccountKind, EntryState, SweepOutcome
@@ -97,12 +97,10 @@ def _posts(session: Session, campaigns: Iterable[CampaignFacts]) -> Iterator[_Po
         .where(col(Entry.campaign_id).in_(open_ones), col(Entry.state).in_(_READ))
         .order_by(col(Entry.id))
     )
-    found = _found_without_a_count(session)
+    apart = {entry for campaign in open_ones for entry in told_apart(session, campaign)}
     for entry, outcome, complete_at in rows:
         known = likers.get(entry.id)
-        since = found.get(entry.id)
-        is_outdated = since is not None and entry.displayed_at is not None and since > entry.displayed_at
-        is_known = entry.displayed is not None and known is not None and not is_outdated
+        is_known = entry.displayed is not None and known is not None and entry.id not in apart
         yield _Post(
             labels=(open_ones[entry.campaign_id], entry.connector, entry.realm, entry.native_id),
             displayed=entry.displayed,
@@ -111,13 +109,6 @@ def _posts(session: Session, campaigns: Iterable[CampaignFacts]) -> Iterator[_Po
             complete_at=complete_at,
             outcome=outcome,
         )
-
-
-def _found_without_a_count(session: Session) -> Mapping[int | None, datetime]:
-    """Give when a sweep that asked for no count last found likers: a number shown before does not count them."""
-    asked_no_count = col(Sweep.displayed_after).is_(None) & col(Sweep.is_full).is_(False) & (col(Sweep.new) > 0)
-    newest = select(Sweep.entry_id, func.max(Sweep.touched_at)).where(asked_no_count).group_by(col(Sweep.entry_id))
-    return dict(session.exec(newest).all())
 
 
 def _about_posts(posts: Iterable[_Post], now: datetime) -> Iterator[Metric]:

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from sqlmodel import select
 
 from harvester.clock import Now, time_zone
-from harvester.collect.progress import held
+from harvester.collect.gaps import held
 from harvester.collect.registry import find, recognise
 from harvester.config import Settings
 from harvester.connector import Basis, default_basis
