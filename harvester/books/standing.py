@@ -1,7 +1,8 @@
 """Which credited likes no longer stand, where a like must: by post and by the credit that must come down.
 
-A liker is gone after two complete sweeps in a row without them. Where only a number is known, what stands is the newest
-number less what never counted, and the newest credits go first.
+A liker is gone after two complete sweeps in a row without them. Where only a number is known, what stands is the
+closing count less the baseline, or the newest number where that is lower still: likes made after the end hold up
+nothing. The newest credits go first.
 """
 
 from collections import Counter, defaultdict
@@ -52,7 +53,7 @@ def _of_entry(session: Session, accounts: CampaignAccounts, rules: Rules, entry:
     assert entry.id is not None
     booked = standing_credits(session, accounts, entry.id)
     if entry.basis is Basis.COUNT:
-        yield from _fallen_number(session, entry.id, booked)
+        yield from _fallen_number(session, entry.id, rules, booked)
         return
     gone = _gone_by_page(session, accounts.campaign_id, rules, entry.id)
     yield from _fallen_likers(gone, booked, rules)
@@ -117,15 +118,19 @@ def _credit_of(liked_at: str | None, of_page: Sequence[Transfer], rules: Rules) 
     return by_rate[versions.rate_at(instant).id]
 
 
-def _fallen_number(session: Session, entry_id: int, booked: Sequence[tuple[Transfer, int]]) -> Iterator[Fallen]:
-    """Take the excess over the newest number from the newest credits backwards; a hidden number freezes them."""
-    newest = select(Reading.likes).where(Reading.entry_id == entry_id).order_by(col(Reading.id).desc()).limit(1)
-    shown = session.exec(newest).first()
-    if shown is None:
+def _fallen_number(
+    session: Session, entry_id: int, rules: Rules, booked: Sequence[tuple[Transfer, int]]
+) -> Iterator[Fallen]:
+    """Take the excess over what stands from the newest credits backwards; a hidden number freezes them."""
+    of_entry = select(Reading.likes).where(Reading.entry_id == entry_id).limit(1)
+    newest = session.exec(of_entry.order_by(col(Reading.id).desc())).first()
+    if newest is None:
         return
-    never = select(func.coalesce(func.sum(Sweep.baseline + Sweep.late), 0)).where(Sweep.entry_id == entry_id)
-    stands = max(shown - int(session.exec(never).one()), 0)
-    excess = sum(left for _, left in booked) - stands
+    since_end = of_entry.where(col(Reading.read_at) >= rules.ends_at, col(Reading.likes).is_not(None))
+    closing = session.exec(since_end.order_by(col(Reading.id))).first()
+    shown = newest if closing is None else min(closing, newest)
+    baseline = select(func.coalesce(func.sum(Sweep.baseline), 0)).where(Sweep.entry_id == entry_id)
+    excess = sum(left for _, left in booked) - max(shown - int(session.exec(baseline).one()), 0)
     for credit, left in reversed(booked):
         fallen = max(min(excess, left), 0)
         excess -= fallen

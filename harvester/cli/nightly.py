@@ -51,7 +51,7 @@ def nightly_(
     running = runtime(ctx)
     at = open_installation(config, running)
     zone, now = time_zone(at.settings.schedule.timezone), running.now()
-    deadline = _deadline(until, zone, now) if until else None
+    deadline = None if until is None else _deadline(until, zone, now)
     if if_due and not _is_due(at, now):
         return
     try:

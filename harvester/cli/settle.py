@@ -34,7 +34,7 @@ def settle_(
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """End a contest's count for good: every post is read a last time, then the total is final.
+    """End a contest's count for good: what was not read to its end since the contest's is, then the total is final.
 
     Exit code: 0 settled, 3 not settled because posts could not be read to their end.
 
@@ -79,6 +79,9 @@ def _settled(result: SettlementResult) -> Iterator[str]:
     if result.left_over:
         yield f"  not read to the end, and accepted ({result.accepted_gap}):"
         yield from _posts(result)
+    if result.unproven:
+        yield "  who took a like back could not be told where fewer were named than shown; nothing was taken back there:"
+        yield from (f"    {url}" for url in result.unproven)
     yield "  nothing more is counted"
 
 

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from harvester.books.credit import EARNS
 from harvester.collect.progress import Ending
+from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts
 from harvester.store.kinds import Cause, EntryState, Keeps, SweepOutcome
 from harvester.store.models import Entry, Observation, Sweep
@@ -40,16 +41,38 @@ def still_read(session: Session, campaign: CampaignFacts) -> Sequence[Entry]:
 
 def awaited(session: Session, campaign: CampaignFacts) -> Set[int | None]:
     """Name the entries that one more full sweep could bring nearer to their end."""
-    closing = _closing_sweeps(session, campaign)
-    unread = {entry.id for entry in still_read(session, campaign) if not closing.get(entry.id)}
-    return unread | _missed_once(session, campaign)
+    return {entry.id for entry in _lacking(session, campaign)} | _missed_once(session, campaign)
 
 
 def left_over(session: Session, campaign: CampaignFacts, tried: Mapping[int, Ending]) -> tuple[LeftOver, ...]:
     """Name the posts that are not read to their end, with what came of it when they were `tried` just now."""
+    closing = _closing_sweeps(session, campaign)
+    return tuple(
+        _left_over(session, one, tried.get(one.id or 0), has_closed=one.id in closing)
+        for one in _lacking(session, campaign)
+    )
+
+
+def unproven(session: Session, campaign: CampaignFacts) -> tuple[str, ...]:
+    """Name the posts whose list was shorter than the number shown: who took a like back there cannot be told.
+
+    Nothing to say where a like counts for ever.
+    """
+    newest = select(func.max(Sweep.id)).join(Entry, col(Entry.id) == Sweep.entry_id).where(_is_whole_of(campaign))
+    shorter = func.coalesce(Sweep.displayed_after, col(Sweep.listed) + 1) > col(Sweep.listed)
+    posts = (
+        select(Entry.pasted_url)
+        .join(Sweep, col(Sweep.entry_id) == Entry.id)
+        .where(col(Sweep.id).in_(newest.group_by(col(Sweep.entry_id))), shorter)
+        .where(Entry.basis == Basis.IDENTITY, col(Entry.state).in_(_STILL_READ))
+    )
+    return tuple(session.exec(posts.order_by(col(Entry.id)))) if campaign.rules.keeps is Keeps.STANDING else ()
+
+
+def _lacking(session: Session, campaign: CampaignFacts) -> Sequence[Entry]:
+    """Find the posts without their closing sweep, or without the second one that a missed liker asks for."""
     closing, doubtful = _closing_sweeps(session, campaign), _with_absent(session, campaign)
-    lacking = [one for one in still_read(session, campaign) if closing.get(one.id, 0) < 1 + (one.id in doubtful)]
-    return tuple(_left_over(session, one, tried.get(one.id or 0), has_closed=one.id in closing) for one in lacking)
+    return [one for one in still_read(session, campaign) if closing.get(one.id, 0) < 1 + (one.id in doubtful)]
 
 
 def _left_over(session: Session, entry: Entry, ending: Ending | None, *, has_closed: bool) -> LeftOver:

@@ -154,7 +154,7 @@ def add_entry(
             basis=basis,
             added_at=now,
         )
-    entry.state = EntryState.OPEN
+    entry.state, entry.missing_since = EntryState.OPEN, None
     entry.credit_existing = new.credit_existing or entry.credit_existing
     entry.entrant_id = find_or_add_entrant(session, campaign.id, new.entrant) if new.entrant else entry.entrant_id
     entry.published_at = new.published_at or entry.published_at or (found.count.published_at if found.count else None)

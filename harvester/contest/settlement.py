@@ -24,17 +24,20 @@ from harvester.books.standing import Fallen, fallen_likes
 from harvester.clock import Now
 from harvester.collect.progress import Ending
 from harvester.contest.campaigns import CampaignFacts, check_reason, find_campaign
-from harvester.contest.closing import LeftOver, left_over, still_read
+from harvester.contest.closing import LeftOver, left_over, still_read, unproven
 from harvester.contest.times import write_time
 from harvester.errors import UsageError
-from harvester.store.kinds import AccountKind, Keeps, SweepOutcome
+from harvester.store.kinds import AccountKind, Cause, Keeps, SweepOutcome
 from harvester.store.models import Settlement
 from harvester.volume import Volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettlementResult:
-    """What a settlement came to; while posts are left over that nobody accepted, nothing is booked."""
+    """What a settlement came to; while posts are left over that nobody accepted, nothing is booked.
+
+    Of the posts that are `unproven`, nobody could tell who took a like back, though a like must stand.
+    """
 
     campaign: str
     is_settled: bool
@@ -47,6 +50,7 @@ class SettlementResult:
     floor_bytes: int
     accepted_gap: str | None
     settled_at: datetime | None
+    unproven: tuple[str, ...] = ()
 
 
 def check_may_settle(campaign: CampaignFacts, now: datetime, accept_gap: str | None) -> None:
@@ -61,7 +65,7 @@ def check_may_settle(campaign: CampaignFacts, now: datetime, accept_gap: str | N
 def settlement_of(session: Session, campaign: CampaignFacts) -> SettlementResult | None:
     """Give what a campaign was settled with, None while it is not."""
     row = session.exec(select(Settlement).where(Settlement.campaign_id == campaign.id)).one_or_none()
-    return _result(campaign, row) if row else None
+    return _result(session, campaign, row) if row else None
 
 
 def settle_campaign(
@@ -73,14 +77,17 @@ def settle_campaign(
     accept_gap: str | None,
     now: Now,
 ) -> SettlementResult:
-    """Book the end, unless posts are left over that nobody accepts; `tried` says how reading them just now ended."""
+    """Book the end, unless posts are left over that nobody accepts; `tried` says how reading them just now ended.
+
+    A post that another process is reading is never accepted: it only needs a moment.
+    """
     lock_out_credits(session, campaign.id)
     if settled := settlement_of(session, campaign):
         return settled
     at = now()  # later than every credit that the lock waited for
     campaign = find_campaign(session, campaign.slug)  # its rate may have got a version meanwhile
     lacking = left_over(session, campaign, tried)
-    if lacking and accept_gap is None:
+    if lacking and (accept_gap is None or any(one.cause is Cause.STOPPED for one in lacking)):
         return _not_settled(session, campaign, lacking)
     fallen = _reverse_fallen(session, campaign, author, at)
     floor = _reach_floor(session, campaign, author, at)
@@ -99,7 +106,7 @@ def settle_campaign(
     )
     session.add(row)
     session.flush()
-    return _result(campaign, row)
+    return _result(session, campaign, row)
 
 
 def _reverse_fallen(session: Session, campaign: CampaignFacts, author: str, now: datetime) -> tuple[Fallen, ...]:
@@ -149,7 +156,7 @@ def _not_settled(session: Session, campaign: CampaignFacts, lacking: tuple[LeftO
     )
 
 
-def _result(campaign: CampaignFacts, row: Settlement) -> SettlementResult:
+def _result(session: Session, campaign: CampaignFacts, row: Settlement) -> SettlementResult:
     return SettlementResult(
         campaign=campaign.slug,
         is_settled=True,
@@ -162,4 +169,5 @@ def _result(campaign: CampaignFacts, row: Settlement) -> SettlementResult:
         floor_bytes=row.floor_bytes,
         accepted_gap=row.accepted_gap,
         settled_at=row.settled_at,
+        unproven=unproven(session, campaign),
     )

@@ -144,7 +144,16 @@ class Database:
                 yield is_held
             finally:
                 if is_held:
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                    self._unlock(connection, key)
+
+    @staticmethod
+    def _unlock(connection: Connection, key: int) -> None:
+        """Let go of an advisory lock; with a connection that is gone, the server did so already."""
+        try:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
 
     def _copy_sqlite(self, target: Path) -> None:
         with sqlite3.connect(str(self.url.database)) as source, sqlite3.connect(target) as copy:

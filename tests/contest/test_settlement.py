@@ -319,6 +319,20 @@ def test_a_fall_below_the_baseline_takes_back_no_more_than_was_credited(standing
     check_books(standing)
 
 
+def test_likes_after_the_end_neither_hold_up_a_number_nor_pull_it_down(make_contest: MakeContest) -> None:
+    """A crowd that likes after the end, whether it stays or leaves again, changes nothing of what stood at the end."""
+    for at_the_end, afterwards, came_down_to in ((80, [100], 80), (110, [1_110, 110], 110), (110, [1_110, 90], 90)):
+        contest = make_contest(keeps=Keeps.STANDING)
+        entry = contest.add_entry(basis=Basis.COUNT)
+        numbers(contest, entry, 110)
+        to_the_end(contest)
+        numbers(contest, entry, at_the_end)
+        contest.clock.forward(days=1)
+        numbers(contest, entry, *afterwards)
+        assert settle(contest).likes == came_down_to
+        check_books(contest)
+
+
 def test_a_hidden_number_takes_nothing_back(standing: Contest) -> None:
     entry = standing.add_entry(basis=Basis.COUNT)
     platform = numbers(standing, entry, 50, 40)
