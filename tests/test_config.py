@@ -99,7 +99,15 @@ def _sections() -> dict[str, type[BaseModel]]:
         ("[http]\ncontct = 'me'\n", r"unknown key http\.contct \(known here: .*contact.*\)"),
         ("[htp]\ncontact = 'me'\n", r"unknown key htp \(known here: .*http.*\)"),
         ("contact = 'me'\n", r"unknown key contact \(known here: .*http.*\)"),
-        ("http = 'me'\n", r"http: "),
+        ("http = 'me'\n", r"http: expected a table$"),
+        ("[http]\nattempts = true\n", r"http\.attempts: expected a number, not true or false$"),
+        ("[alerts]\ngap_percent = true\n", r"alerts\.gap_percent: expected a number, not true or false$"),
+        ("[alerts]\nurls_file = 5\n", r"alerts\.urls_file: expected the path of a file$"),
+        ("[schedule]\ntimezone = 'Mars'\n", r"schedule\.timezone: 'Mars' is not an IANA time zone"),
+        (
+            "[schedule]\nshortest_interval_seconds = 100\nlongest_interval_seconds = 60\n",
+            r"schedule: shortest_interval_seconds \(100\) is more than longest_interval_seconds \(60\)$",
+        ),
         ("[http]\nattempts = 'often'\n", r"http\.attempts: "),
         ("[http]\nattempts = 0\n", r"http\.attempts: .*greater than or equal to 1"),
         ("[http]\nread_seconds = 0\n", r"http\.read_seconds: .*greater than 0"),
@@ -115,6 +123,27 @@ def _sections() -> dict[str, type[BaseModel]]:
 )
 def test_a_mistake_in_the_file_names_its_key(written, text: str, says: str) -> None:
     assert "config.toml" in refused(written(text), says)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:9464", "*:9464", ":9464", "127.0.0.1", "127.0.0.1:0x1", "127.0.0.1:65536", "a b:1"]
+)
+def test_what_is_no_address_to_listen_on_is_refused_with_the_form_of_one(written, address: str) -> None:
+    refused(written(f"[daemon]\nlisten = '{address}'\n"), r"daemon\.listen: '.*' is not HOST:PORT, such as 127")
+
+
+@pytest.mark.parametrize("address", ["", "localhost:0", "0.0.0.0:9464", "[::1]:9464", "::1:9464", "db-1.example:80"])
+def test_an_address_to_listen_on_is_accepted(written, address: str) -> None:
+    assert load_settings(written(f"[daemon]\nlisten = '{address}'\n")).daemon.listen == address
+
+
+def test_a_mark_that_editors_put_before_a_text_is_harmless(written, tmp_path: Path) -> None:
+    (tmp_path / "urls").write_text("\ufeffjson://one.example\n")
+
+    alerts = load_settings(written("\ufeff[alerts]\nurls_file = 'urls'\n")).alerts
+
+    assert [url.get_secret_value() for url in alerts.urls] == ["json://one.example"]
+    assert alerts.urls_file == tmp_path / "urls"
 
 
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
@@ -156,7 +185,7 @@ def test_a_misspelt_section_in_the_environment_is_refused(monkeypatch: pytest.Mo
 def test_a_misspelt_key_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, PASSWORD)
 
-    refused(None, "unknown key")
+    refused(None, f"^environment: {variable}: unknown key")
 
 
 @pytest.mark.parametrize("variable", ["HARVESTER_DATABASE_URL", "HARVESTER_HTTP_CONTACT", "HARVESTER_KEYS_MASTER"])
@@ -185,7 +214,29 @@ def test_a_wrong_value_in_the_environment_is_one_line_without_it(
 ) -> None:
     monkeypatch.setenv(variable, PASSWORD)
 
-    refused(None, "^environment: ")
+    refused(None, f"^environment: {variable}: (input should be|expected a table in JSON)")
+
+
+def test_what_the_environment_gives_is_not_blamed_on_the_file(written, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written("[http]\nattempts = 7\n[schedule]\nlongest_interval_seconds = 60\n")
+    for variable, value in {
+        "HARVESTER_HTTP__ATTEMPTS": "often",
+        "HARVESTER_HTTP": '{"attempts": 0}',
+        "HARVESTER_SCHEDULE__SHORTEST_INTERVAL_SECONDS": "100",
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setenv("HARVESTER_HTTP__CONTACT", "me")
+            patch.setenv("HARVESTER_SCHEDULE__NIGHTLY", "04:00")
+            patch.setenv(variable, value)
+            assert "config.toml" not in refused(path, f"^environment: {variable}: ")
+
+
+def test_what_the_file_gives_is_not_blamed_on_the_environment(written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARVESTER_HTTP", '{"contact": "me"}')
+    monkeypatch.setenv("HARVESTER_SCHEDULE__NIGHTLY", "04:00")
+
+    refused(written("[http]\nattempts = 0\n"), r"config\.toml: http\.attempts: ")
+    refused(written("[schedule]\nlongest_interval_seconds = 1\n"), r"config\.toml: schedule: ")
 
 
 # Secrets
@@ -252,7 +303,23 @@ def test_secrets_are_read_from_the_files_that_are_named(written, tmp_path: Path)
     ],
 )
 def test_a_missing_secret_file_is_one_line_that_names_it(written, text: str) -> None:
-    refused(written(text), r"the secret file .*nowhere cannot be read: no such file or directory")
+    key = r"(database\.url|connectors\.mastodon\.tokens|alerts\.urls|connectors\.other\.api_key)_file"
+    says = r"the file that it names cannot be read: no such file or directory; expected the path of a file$"
+
+    refused(written(text), rf"^{key}(\.social\.example)?: {says}")
+
+
+@pytest.mark.parametrize("key", ["[connectors.other]\napi_key_file", "[alerts]\nurls_file", "[database]\nurl_file"])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (PASSWORD, "the file that it names cannot be read: no such file or directory"),
+        (PASSWORD * 20, "the file that it names cannot be read: file name too long"),
+        (f"json://me:{PASSWORD}@hooks.example", "expected the path of a file, not the address itself"),
+    ],
+)
+def test_a_secret_in_the_place_of_its_file_is_not_shown(written, key: str, value: str, says: str) -> None:
+    refused(written(f"{key} = '{value}'\n"), says)
 
 
 def test_the_master_key_of_the_environment_does_not_show_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +352,9 @@ def test_the_addresses_of_alerts_come_from_the_environment_and_a_file_and_do_not
 def test_a_wrong_list_of_addresses_is_one_line_without_them(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HARVESTER_ALERTS__URLS", value)
 
-    refused(None, "alerts")
+    refused(
+        None, "^environment: HARVESTER_ALERTS__URLS: (expected a list in JSON, such as '\\[\"mailto://|input should be)"
+    )
 
 
 # Paths
