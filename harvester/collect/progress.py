@@ -97,15 +97,17 @@ def pause_in_force(session: Session, entry_id: int, now: datetime) -> Ending | N
 def begin(session: Session, entry_id: int, traits: Traits, *, wants_full: bool, now: datetime) -> Progress:
     """Go on with the entry's unfinished sweep, or begin a new one.
 
-    A new sweep is full unless the platform lists newest likers first and the last sweep left nothing unread.
+    Why the attempt before ended stays known until this one ends: nothing is mended yet. A new sweep is full unless
+    the platform lists newest likers first and the last sweep left nothing unread.
     """
     last = _last_sweep(session, entry_id)
     if last and _may_resume(last, traits, wants_full=wants_full, now=now):
-        last.outcome, last.cause, last.reason, last.resume_at = None, None, None, None
+        last.outcome, last.resume_at = None, None
+        last.tried_from = last.pages
         return _progress(session, last)
     if last and last.outcome is None:
-        last.outcome, last.cause = SweepOutcome.PARTIAL, Cause.STOPPED
-        last.reason = "broken off, and too old to go on with"
+        last.outcome, last.cause = SweepOutcome.PARTIAL, last.cause or Cause.STOPPED
+        last.reason = last.reason or "broken off, and too old to go on with"
     may_stop_early = traits.order is Order.SERVER_DESC and last is not None and last.outcome is SweepOutcome.COMPLETE
     sweep = Sweep(entry_id=entry_id, is_full=wants_full or not may_stop_early, started_at=now, touched_at=now)
     session.add(sweep)
@@ -138,6 +140,7 @@ def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: 
     sweep = session.get_one(Sweep, sweep_id)
     sweep.outcome, sweep.cause, sweep.reason = ending.outcome, ending.cause, ending.reason
     sweep.resume_at = ending.resume_at
+    sweep.tries = _tries(sweep, ending)
     sweep.requests += requests
     sweep.touched_at = now
     if ending.outcome is SweepOutcome.COMPLETE:
@@ -146,6 +149,14 @@ def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: 
         _note_hole(session, sweep, now)
     if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and not ending.is_capped and _proves_absence(sweep):
         sweep.unliked += _mark_absences(session, sweep)
+
+
+def _tries(sweep: Sweep, ending: Ending) -> int:
+    """Count the attempts in a row that a platform ended; what we stopped ourselves says nothing about it."""
+    in_a_row = 0 if sweep.pages > sweep.tried_from else sweep.tries
+    if ending.outcome is SweepOutcome.COMPLETE:
+        return 0
+    return in_a_row + (ending.cause is not Cause.STOPPED)
 
 
 def missing(session: Session, entry_id: int, reason: str, now: datetime) -> Ending:

@@ -16,7 +16,7 @@ from harvester.connector import Basis
 from harvester.errors import StoreError, UsageError
 from harvester.store.database import Database
 from harvester.store.migrations import HEAD, REVISIONS
-from harvester.store.models import APPEND_ONLY, Entry, Transfer
+from harvester.store.models import APPEND_ONLY, Entry, Sweep, Transfer
 
 ROWS = (  # of the first release
     "INSERT INTO campaign (id, slug, name, starts_at, ends_at, timezone, keeps, unique_per, sealed_key, created_at) "
@@ -126,9 +126,17 @@ def test_a_database_of_the_first_release_is_upgraded_and_keeps_its_rows(open_dat
     database.upgrade()
 
     with database.reading() as session:
-        entry, transfer = session.get_one(Entry, 1), session.get_one(Transfer, 1)
+        entry, transfer, sweep = (session.get_one(table, 1) for table in (Entry, Transfer, Sweep))
     assert (entry.displayed, entry.high_water, entry.basis) == (7, None, Basis.IDENTITY)
     assert (transfer.key, transfer.amount) == ("k", 10)
+    assert (sweep.pages, sweep.tries, sweep.tried_from) == (1, 0, 0)
+
+
+def test_what_is_asked_every_minute_has_an_index(database: Database) -> None:
+    found = inspect(database.engine)
+    for name in ("sweep", "reading"):
+        wanted = {str(index.name) for index in SQLModel.metadata.tables[name].indexes}
+        assert {index["name"] for index in found.get_indexes(name)} == wanted
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {table} SET id = id + 1", "DELETE FROM {table}"])

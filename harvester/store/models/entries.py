@@ -2,12 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from harvester.connector import Basis
 from harvester.store.kinds import Cause, EntryState, SweepOutcome, Verdict
 from harvester.store.models.words import word
+
+
+def _partial_index(name: str, *columns: str, where: str) -> Index:
+    """Index some of the rows; a query finds it by the same words."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Entry(SQLModel, table=True):
@@ -45,12 +50,21 @@ class Entry(SQLModel, table=True):
 class Sweep(SQLModel, table=True):
     """One walk over an entry's likers, page by page; `outcome` is None while it runs or after a crash.
 
+    While it is gone on with, `cause` and `reason` are those of the attempt before. `tries` are the attempts in a row
+    that ended before the list did; one that stored a page begins to count anew, and one that we stopped does not count.
+    `tried_from` is how many pages were stored before the newest attempt.
+
     Where only the number earns, a sweep is one reading of it. A walk may take several passes, each with another page
     size. The counters add up what the pages' transactions did:
     `listed` likers met, `new` of them for the first time, and what became of the new ones.
     """
 
-    __table_args__ = (Index("ix_sweep_entry_id", "entry_id", "id"),)
+    __table_args__ = (
+        Index("ix_sweep_entry_id", "entry_id", "id"),
+        Index("ix_sweep_sums", "entry_id", "id", "pages", "requests", "new", "unliked", "returned"),
+        _partial_index("ix_sweep_shown", "entry_id", "displayed_after", where="displayed_after IS NOT NULL"),
+        _partial_index("ix_sweep_not_shown", "entry_id", "touched_at", where="displayed_after IS NULL"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     entry_id: int = Field(foreign_key="entry.id")
@@ -63,6 +77,8 @@ class Sweep(SQLModel, table=True):
     resume_at: datetime | None = None
     cursor: str | None = None
     pass_number: int = 1
+    tries: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    tried_from: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     pages: int = 0
     requests: int = 0
     displayed_before: int | None = Field(default=None, sa_type=BigInteger)
@@ -91,7 +107,10 @@ class Reading(SQLModel, table=True):
     read_at: datetime
     likes: int | None = Field(default=None, sa_type=BigInteger)
 
-    __table_args__ = (Index("ix_reading_entry_read_at", "entry_id", "read_at"),)
+    __table_args__ = (
+        Index("ix_reading_entry_read_at", "entry_id", "read_at"),
+        Index("ix_reading_entry_sweep", "entry_id", "sweep_id", "id"),
+    )
 
 
 class Hole(SQLModel, table=True):
