@@ -18,9 +18,11 @@ from harvester.cli.runtime import (
     show,
     show_json,
 )
+from harvester.config import AlertSettings
 from harvester.errors import ConfigError
 from harvester.report.text import table
 from harvester.run.addresses import open_addresses
+from harvester.run.alerts import Notify, notify_all
 from harvester.store.models import Alert
 
 app = new_app("What needs a person: who is told, and of what.")
@@ -38,6 +40,14 @@ class AlertFacts:
     sent_at: datetime | None
     recovered_at: datetime | None
     recovery_sent_at: datetime | None
+
+
+def open_notify(settings: AlertSettings) -> Notify:
+    """Give what tells the addresses that are understood; one that is not stops no work, but is named."""
+    addresses = open_addresses(settings)
+    for problem in addresses.refused:
+        typer.echo(f"harvester: {problem}; the others are told", err=True)
+    return notify_all(addresses.understood)
 
 
 @app.command("list")
@@ -69,13 +79,15 @@ def send_test(as_json: JsonOption = False, config: ConfigOption = DEFAULT_CONFIG
     Example: harvester alerts test
     """
     addresses = open_addresses(open_settings(config).alerts)
-    if not addresses:
+    if addresses.refused:
+        raise ConfigError(addresses.refused[0])
+    if not addresses.understood:
         raise ConfigError(
             "no address for alerts is configured: put Apprise URLs into a file, one a line, and name it in "
             "alerts.urls_file, or give HARVESTER_ALERTS__URLS='[\"...\"]'"
         )
     title, body = "harvester: test", "This is a test: alerts of harvester arrive here. Nothing is wrong."
-    delivered = {address.name: address.deliver(title, body) for address in addresses}
+    delivered = {address.name: address.deliver(title, body) for address in addresses.understood}
     if as_json:
         show_json([{"address": name, "delivered": was_taken} for name, was_taken in delivered.items()])
     else:

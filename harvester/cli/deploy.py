@@ -1,6 +1,5 @@
 """`harvester deploy`: what makes this installation run by itself, as text to put in its place."""
 
-import getpass
 import os
 import sys
 import sysconfig
@@ -69,9 +68,12 @@ def _full(path: Path) -> Path:
 
 
 def _user() -> str:
+    """Name who runs this by the system, not by variables that sudo and cron leave as somebody else's."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:
+        import pwd  # noqa: PLC0415 - there is none where there is no cron either
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError) as error:
         raise UsageError("the user who runs this has no name: run it as the user who is to run harvester") from error
 
 

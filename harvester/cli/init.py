@@ -18,7 +18,7 @@ app = new_app()
 
 @app.command()
 def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Make the configuration file, the keys and the database; what is there already is kept.
+    """Make the configuration file, the keys, the database and the reports folder; what is there already is kept.
 
     Example: harvester init
     """
@@ -32,6 +32,7 @@ def init(config: ConfigOption = DEFAULT_CONFIG) -> None:
     _refuse_to_replace_a_lost_key(database, settings.keys.master_file, has_other=bool(settings.keys.master))
     for path in create_key_files(settings.keys):
         typer.echo(f"key: {path}")
+    _make_folder(settings.schedule.reports_folder)
     typer.echo("keep a copy of the master key in a safe: without it nobody can tell a known liker from a new one")
     typer.echo("next: harvester campaign add --help")
 
@@ -51,6 +52,17 @@ def _write_config(config: Path) -> None:
         config.write_text(example_config(), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{config} cannot be written: {os.strerror(error.errno or 0).lower()}") from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the reports: systemd starts nothing that may write to a folder which is not there."""
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made: {os.strerror(error.errno or 0).lower()}") from error
+    typer.echo(f"reports: {folder}")
 
 
 def _refuse_to_replace_a_lost_key(database: Database, key: Path, *, has_other: bool) -> None:

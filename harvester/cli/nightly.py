@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from harvester.cli.alerts import open_notify
 from harvester.cli.runtime import DEFAULT_CONFIG, ConfigOption, exit_with, new_app, open_installation, runtime
 from harvester.clock import time_zone
 from harvester.contest.campaigns import list_campaigns
@@ -15,7 +16,6 @@ from harvester.contest.times import read_time, write_time
 from harvester.errors import UsageError
 from harvester.report.files import add_line, write_report
 from harvester.report.views import status_of
-from harvester.run.alerts import apprise_notify
 from harvester.run.findings import Health
 from harvester.run.nightly import WriteReport, nightly
 from harvester.run.nights import is_due, next_time
@@ -55,7 +55,7 @@ def nightly_(
     if if_due and not _is_due(at, now):
         return
     try:
-        summary = nightly(at, report=report_to(at), notify=apprise_notify(at.settings.alerts), until=deadline)
+        summary = nightly(at, report=report_to(at), notify=open_notify(at.settings.alerts), until=deadline)
     except KeyboardInterrupt:
         typer.echo("harvester: stopped; what was done is kept, and the next nightly job does it all", err=True)
         exit_with(SweepOutcome.PARTIAL)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from harvester.cli.alerts import open_notify
 from harvester.cli.runtime import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -21,9 +23,11 @@ from harvester.cli.runtime import (
 )
 from harvester.contest.campaigns import check_open, find_campaign, open_campaigns
 from harvester.report.text import number, outcome_text, table
-from harvester.run.alerts import apprise_notify, attend
+from harvester.run.alerts import Notify, attend
+from harvester.run.condition import write_utc
 from harvester.run.poll import overall, poll
 from harvester.run.reader import EntryResult
+from harvester.store.installation import Installation
 from harvester.store.kinds import SweepOutcome
 
 app = new_app()
@@ -46,7 +50,7 @@ def poll_(
     Example: harvester poll afcon-2027 --full
     """
     at = open_installation(config, runtime(ctx))
-    notify = apprise_notify(at.settings.alerts)
+    notify, begun = open_notify(at.settings.alerts), at.now()
     with at.database.reading() as session:
         campaigns = [find_campaign(session, campaign)] if campaign else open_campaigns(session)
     for one in campaigns:
@@ -59,13 +63,21 @@ def poll_(
         except KeyboardInterrupt:
             typer.echo("harvester: stopped; what was read is kept, and the next poll goes on from there", err=True)
             exit_with(SweepOutcome.PARTIAL)
-    attend(at, notify)
     outcome = overall(one.outcome for one in results)
     if as_json:
         show_json({"outcome": outcome, "entries": results})
     else:
-        _show(results)
+        _show(results, begun, outcome)
+    _tell(at, notify)
     exit_with(outcome)
+
+
+def _tell(at: Installation, notify: Notify) -> None:
+    """Send the alerts: an address may keep one waiting, and who waits has the answer and may stop it."""
+    try:
+        attend(at, notify)
+    except KeyboardInterrupt:
+        typer.echo("harvester: stopped; alerts that were not sent are sent by the next poll", err=True)
 
 
 def _progress() -> Any:
@@ -75,9 +87,11 @@ def _progress() -> Any:
     return Progress(*columns, console=console, transient=True) if console.is_terminal else nullcontext()
 
 
-def _show(results: Sequence[EntryResult]) -> None:
+def _show(results: Sequence[EntryResult], begun: datetime, outcome: SweepOutcome) -> None:
+    """Print a table below the time: in a file of many polls, one wants to know which is which."""
     if not results:
         return typer.echo("no post to read: add one with 'harvester post add'")
+    typer.echo(f"poll of {write_utc(begun)}: {outcome}")
     rows = table("post", "outcome", "#pages", "#new", "#credited", "")
     for one in results:
         goes_on = f" (goes on after {one.resume_at:%Y-%m-%d %H:%M} UTC)" if one.resume_at else ""

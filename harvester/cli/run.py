@@ -8,9 +8,9 @@ from contextlib import ExitStack
 
 import typer
 
+from harvester.cli.alerts import open_notify
 from harvester.cli.nightly import report_to
 from harvester.cli.runtime import DEFAULT_CONFIG, ConfigOption, new_app, open_installation, runtime
-from harvester.run.alerts import apprise_notify
 from harvester.run.daemon import Daemon, stopped_by_signals
 from harvester.run.health import serve_health
 from harvester.run.logs import configure_logs
@@ -31,12 +31,12 @@ def run_(ctx: typer.Context, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """
     at = open_installation(config, runtime(ctx))
     settings = at.settings.daemon
-    daemon = Daemon(at, report=report_to(at), notify=apprise_notify(at.settings.alerts))
+    daemon = Daemon(at, report=report_to(at), notify=open_notify(at.settings.alerts))
     with ExitStack() as stack:
         stack.enter_context(stopped_by_signals(daemon))
         stack.enter_context(daemon)
-        address = stack.enter_context(serve_health(at, settings.listen, pulse=lambda: daemon.pulse))
         configure_logs(settings.log_format, sys.stderr)
+        address = stack.enter_context(serve_health(at, settings.listen, pulse=lambda: daemon.pulse))
         if address:
             log.info("health and metrics: http://%s", address)
         # not in the main thread, where a signal is not seen while the database lets us wait

@@ -1,6 +1,5 @@
 """Whom alerts are told: Apprise addresses, which hold secrets, so only their number and their scheme are ever shown."""
 
-import logging
 import re
 import warnings
 from collections.abc import Sequence
@@ -9,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from harvester.config import AlertSettings
 from harvester.errors import ConfigError
+from harvester.run.quiet import quieten
 
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset
 
 _SECONDS_PER_MESSAGE = 30
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}(?=://)", re.IGNORECASE)
-_TALKATIVE = ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "slixmpp", "paho")
+_ANOTHER = re.compile(r"[\s,;]\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,30 @@ class Address:
         return bool(self.service.notify(body, title, body_format="text", timeout=_SECONDS_PER_MESSAGE))
 
 
-def open_addresses(settings: AlertSettings) -> Sequence[Address]:
-    """Understand the addresses of the settings; `ConfigError` names the first that is not one, by its number."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """The addresses that are understood, and a sentence on each of the others."""
+
+    understood: Sequence[Address] = ()
+    refused: Sequence[str] = ()
+
+
+def open_addresses(settings: AlertSettings) -> Addresses:
+    """Understand the addresses of the settings; one that is wrong must not silence the others."""
     if not settings.urls:
-        return ()
+        return Addresses()
     import apprise  # noqa: PLC0415 - only who tells somebody pays for it
 
-    for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # they log what they send, and to where
+    quieten()
     asset = apprise.AppriseAsset(app_id="harvester", app_desc="harvester", app_url="")
+    understood, refused = [], []
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of modules its plugins use
-        return [_opened(number, url.get_secret_value(), asset) for number, url in enumerate(settings.urls, start=1)]
+        for number, url in enumerate(settings.urls, start=1):
+            try:
+                understood.append(_opened(number, url.get_secret_value(), asset))
+            except ConfigError as error:
+                refused.append(str(error))
+    return Addresses(understood=understood, refused=refused)
 
 
 def _opened(number: int, url: str, asset: "AppriseAsset") -> Address:
@@ -48,6 +61,8 @@ def _opened(number: int, url: str, asset: "AppriseAsset") -> Address:
 
     scheme = _SCHEME.match(url)
     name = f"address {number} ({scheme[0]}://…)" if scheme else f"address {number}"
+    if _ANOTHER.search(url):
+        raise ConfigError(f"alerts: {name} is more than one address: write one a line")
     service, plugin = Apprise(asset=asset), Apprise.instantiate(url, asset=asset)
     if plugin is None or not service.add(plugin):
         raise ConfigError(

@@ -1,24 +1,26 @@
 """Alerts: what is wrong is told once, and once more when it is over.
 
-They are kept before they are sent, so that a message which could not be delivered is sent later. Two rules keep people
-from being flooded: the same alert is sent at most once an hour, however often it comes back; and what is wrong with
-many posts at once is one message. An alert that was over before anybody was told is never sent.
+They are kept before they are sent, so that a message which could not be delivered is sent later. Three rules keep
+people from being flooded: the same alert is sent at most once an hour, however often it comes back; a kind is sent at
+most once in a quarter of an hour, so that what posts suffer from one after another is one message; and what was over
+before anybody was told is never sent.
 
-Milestones, holes and a reached cap only happen: each is told once for ever and has no recovery.
+Milestones, holes and a reached cap only happen: each is told once for ever and has no recovery. What ends because its
+contest is settled or its post removed was not mended: it is closed without a word.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, update
+from sqlalchemy import func, or_, update
 from sqlmodel import Session, col, select
 
-from harvester.config import AlertSettings
-from harvester.run.addresses import open_addresses
-from harvester.run.conditions import Condition, conditions
+from harvester.run.addresses import Address
+from harvester.run.conditions import Condition, Survey, survey
+from harvester.run.messages import Message, messages
 from harvester.store.installation import Installation
 from harvester.store.kinds import AlertKind
 from harvester.store.models import Alert
@@ -27,24 +29,8 @@ Notify = Callable[[str, str], bool]
 """Delivers a title and a body; False when nobody could be told: it is tried again next time."""
 
 HAPPENS_ONCE = frozenset({AlertKind.MILESTONE, AlertKind.HOLE, AlertKind.CAP_REACHED})
-_HEADLINES = {
-    AlertKind.RUN_OVERDUE: "nightly job overdue",
-    AlertKind.NIGHT_INCOMPLETE: "nights not complete",
-    AlertKind.POST_INCOMPLETE: "post not read to its end",
-    AlertKind.POST_MISSING: "post missing",
-    AlertKind.POST_GONE: "post gone",
-    AlertKind.QUOTA_EXHAUSTED: "quota spent",
-    AlertKind.GRANT_LOST: "access lost",
-    AlertKind.GRANT_EXPIRING: "login ends soon",
-    AlertKind.GAP: "gap in the likes",
-    AlertKind.COUNT_FELL: "likes fell",
-    AlertKind.SETTLEMENT_BLOCKED: "settlement overdue",
-    AlertKind.CAP_REACHED: "cap reached",
-    AlertKind.MILESTONE: "milestone",
-    AlertKind.HOLE: "likers passed unseen",
-}
 _QUIET = timedelta(hours=1)
-_MOST_SINGLE = 3
+_TOGETHER = timedelta(minutes=15)
 _MOST_FAILURES = 3
 log = logging.getLogger(__name__)
 
@@ -58,30 +44,24 @@ class AlertsDone:
     unsent: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Message:
-    """What one delivery says, and the rows it settles."""
-
-    title: str
-    body: str
-    alert_ids: Sequence[int]
-    is_recovery: bool
-
-
-def apprise_notify(settings: AlertSettings) -> Notify:
-    """Tell every address of the settings; `ConfigError` when one is not an address.
+def notify_all(addresses: Sequence[Address]) -> Notify:
+    """Tell every address.
 
     One that takes the message is enough: trying again for the others would tell the first ones again and again.
-    Without any address nobody is told; alerts are kept all the same.
+    Without any address nobody is told; alerts are kept all the same. An address that fails is logged when that begins.
     """
-    addresses = open_addresses(settings)
+    failing: set[str] = set()
 
     def notify(title: str, body: str) -> bool:
-        took = [address.deliver(title, body) for address in addresses]
-        for address, was_taken in zip(addresses, took, strict=True):
-            if not was_taken:
-                log.warning("an alert could not be delivered to %s", address.name)
-        return any(took)
+        took = {address.name: address.deliver(title, body) for address in addresses}
+        for name in [name for name, was_taken in took.items() if was_taken == (name in failing)]:
+            if took[name]:
+                log.info("alerts are delivered to %s again", name)
+            else:
+                log.warning("an alert could not be delivered to %s", name)
+        failing.clear()
+        failing.update(name for name, was_taken in took.items() if not was_taken)
+        return any(took.values())
 
     return notify
 
@@ -94,27 +74,42 @@ def attend(at: Installation, notify: Notify) -> AlertsDone:
     with at.database.lock("alerts") as is_ours:
         if not is_ours:
             return AlertsDone()
-        now = at.now()
         raised, over = _changes(at)
         if raised or over:
+            _log(raised)
             with at.database.writing() as session:
-                session.add_all(_row(one, now) for one in raised)
-                session.exec(update(Alert).where(col(Alert.id).in_(over)).values(recovered_at=now))
+                session.add_all(raised)
+                session.add_all(over)
         return AlertsDone(raised=len(raised), recovered=len(over), unsent=_send(at, notify))
 
 
-def _changes(at: Installation) -> tuple[Sequence[Condition], Sequence[int | None]]:
-    """Give what holds and has no alert, and the alerts of what no longer holds."""
-    holding = {(one.kind.value, one.subject): one for one in conditions(at)}
+def count_untold(session: Session) -> int:
+    """Count the alerts that still matter and nobody was told of."""
+    return session.exec(select(func.count()).select_from(Alert).where(*_matters_untold())).one()
+
+
+def _changes(at: Installation) -> tuple[Sequence[Alert], Sequence[Alert]]:
+    """Give what holds and has no alert, as new alerts, and the alerts of what no longer holds, closed."""
+    found, now = survey(at), at.now()
+    holding = {(one.kind.value, one.subject): one for one in found.conditions}
     is_kept = col(Alert.recovered_at).is_(None) | col(Alert.kind).in_(HAPPENS_ONCE)
     with at.database.reading() as session:
         kept = session.exec(select(Alert).where(is_kept).order_by(col(Alert.id))).all()
     known = {(one.kind, one.subject) for one in kept}
-    over = [one.id for one in kept if one.recovered_at is None and (one.kind, one.subject) not in holding]
-    return [one for key, one in holding.items() if key not in known], over
+    over = [one for one in kept if one.recovered_at is None and (one.kind, one.subject) not in holding]
+    raised = [_raised(one, now) for key, one in holding.items() if key not in known]
+    return raised, [_closed(one, found, now) for one in over]
 
 
-def _row(condition: Condition, now: datetime) -> Alert:
+def _log(raised: Sequence[Alert]) -> None:
+    """Log every alert, so that it is not only known where the addresses lead; a milestone is no warning."""
+    for one in raised:
+        level = logging.INFO if one.kind == AlertKind.MILESTONE else logging.WARNING
+        fields = {"kind": one.kind, "subject": one.subject, "remedy": one.remedy}
+        log.log(level, "%s", f"{one.message} {one.remedy}".rstrip(), extra=fields)
+
+
+def _raised(condition: Condition, now: datetime) -> Alert:
     return Alert(
         kind=condition.kind,
         subject=condition.subject,
@@ -125,12 +120,20 @@ def _row(condition: Condition, now: datetime) -> Alert:
     )
 
 
+def _closed(alert: Alert, found: Survey, now: datetime) -> Alert:
+    alert.recovered_at = now
+    if not found.is_mended(alert.subject):
+        alert.recovery_sent_at = now  # nobody is to be told
+    return alert
+
+
 def _send(at: Installation, notify: Notify) -> int:
     """Deliver what is due and note it; give how many alerts are left. A few failures in a row end the attempt."""
     with at.database.reading() as session:
-        messages = [*_messages(_untold(session, at.now())), *_messages(_untold_recoveries(session), is_recovery=True)]
+        due = [*messages(_untold(session, at.now()), is_recovery=False)]
+        due += messages(_untold_recoveries(session, at.now()), is_recovery=True)
     unsent, failures = 0, 0
-    for message in messages:
+    for message in due:
         if failures < _MOST_FAILURES and notify(message.title, message.body):
             # A process that dies between these two lines sends the message again: rather twice than never.
             _mark(at, message)
@@ -140,58 +143,34 @@ def _send(at: Installation, notify: Notify) -> int:
     return unsent
 
 
-def _mark(at: Installation, message: _Message) -> None:
+def _mark(at: Installation, message: Message) -> None:
     column = "recovery_sent_at" if message.is_recovery else "sent_at"
     with at.database.writing() as session:
         session.exec(update(Alert).where(col(Alert.id).in_(message.alert_ids)).values({column: at.now()}))
 
 
+def _matters_untold() -> tuple[Any, ...]:
+    still_matters = or_(col(Alert.recovered_at).is_(None), col(Alert.kind).in_(HAPPENS_ONCE))
+    return col(Alert.sent_at).is_(None), still_matters
+
+
 def _untold(session: Session, now: datetime) -> Sequence[Alert]:
     """Give the alerts nobody was told of, but those whose like was sent within the hour: they wait."""
-    is_due = col(Alert.sent_at).is_(None)
-    still_matters = or_(col(Alert.recovered_at).is_(None), col(Alert.kind).in_(HAPPENS_ONCE))
-    recent = select(Alert.kind, Alert.subject).where(col(Alert.sent_at) > now - _QUIET)
-    quiet = set(session.exec(recent).all())
-    rows = session.exec(select(Alert).where(is_due, still_matters).order_by(col(Alert.id)))
-    return [one for one in rows if (one.kind, one.subject) not in quiet]
+    recent = session.exec(select(Alert.kind, Alert.subject).where(col(Alert.sent_at) > now - _QUIET))
+    quiet, held = set(recent.all()), _sent_just_now(session, col(Alert.sent_at), now)
+    rows = session.exec(select(Alert).where(*_matters_untold()).order_by(col(Alert.id)))
+    return [one for one in rows if one.kind not in held and (one.kind, one.subject) not in quiet]
 
 
-def _untold_recoveries(session: Session) -> Sequence[Alert]:
+def _untold_recoveries(session: Session, now: datetime) -> Sequence[Alert]:
     """Give the alerts that people were told of and that are over."""
     was_told = col(Alert.sent_at).is_not(None) & col(Alert.recovery_sent_at).is_(None)
     is_over = col(Alert.recovered_at).is_not(None) & col(Alert.kind).not_in(HAPPENS_ONCE)
-    return session.exec(select(Alert).where(was_told, is_over).order_by(col(Alert.id))).all()
+    held = _sent_just_now(session, col(Alert.recovery_sent_at), now)
+    rows = session.exec(select(Alert).where(was_told, is_over).order_by(col(Alert.id)))
+    return [one for one in rows if one.kind not in held]
 
 
-def _messages(alerts: Sequence[Alert], *, is_recovery: bool = False) -> Iterator[_Message]:
-    """Put alerts into messages: one each, or one for all of a kind where there are many."""
-    by_kind: defaultdict[str, list[Alert]] = defaultdict(list)
-    for alert in alerts:
-        by_kind[alert.kind].append(alert)
-    for group in by_kind.values():
-        parts = [group] if len(group) > _MOST_SINGLE else [[alert] for alert in group]
-        yield from (_message(part, is_recovery=is_recovery) for part in parts)
-
-
-def _message(alerts: Sequence[Alert], *, is_recovery: bool) -> _Message:
-    first, many = alerts[0], len(alerts)
-    over = "over: " if is_recovery else ""
-    times = f", {many:,} times" if many > 1 else ""
-    lines = [_line(alert, is_recovery=is_recovery) for alert in alerts[:_MOST_SINGLE]]
-    if many > _MOST_SINGLE:
-        every = " --all" if is_recovery else ""
-        lines.append(f"And {many - _MOST_SINGLE:,} more: see 'harvester alerts list{every}'.")
-    if first.remedy and not is_recovery:
-        lines.append(f"What to do: {first.remedy}")
-    return _Message(
-        title=f"harvester: {over}{_HEADLINES[AlertKind(first.kind)]}{times}",
-        body="\n".join(lines),
-        alert_ids=[alert.id for alert in alerts if alert.id],
-        is_recovery=is_recovery,
-    )
-
-
-def _line(alert: Alert, *, is_recovery: bool) -> str:
-    if not is_recovery:
-        return alert.message
-    return f"Over since {alert.recovered_at:%Y-%m-%d %H:%M} UTC. It was: {alert.message}"
+def _sent_just_now(session: Session, sent_at: Any, now: datetime) -> Set[str]:
+    """Name the kinds of which people have just heard: the next ones are put together."""
+    return set(session.exec(select(Alert.kind).where(sent_at > now - _TOGETHER).distinct()))

@@ -1,72 +1,81 @@
 """What is wrong now, or worth telling, read from the database alone: nothing is asked of any platform."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
-from harvester.books.ledger import balances
 from harvester.collect.grants import Grant, read_grant
 from harvester.collect.registry import installed
 from harvester.connector import GrantLost
 from harvester.contest.campaigns import CampaignFacts, list_campaigns
-from harvester.run.post_conditions import Condition, post_conditions, read_posts
+from harvester.run.condition import AGE_OF_NEWS, Condition, OpenAlerts, write_utc
+from harvester.run.count_conditions import count_conditions
+from harvester.run.earnings import CREDITED, REVERSED, sponsor_sums
+from harvester.run.night_conditions import THE_NIGHTLY_JOB, night_conditions
+from harvester.run.open_posts import OpenPosts, read_open_posts
 from harvester.run.settle import settlement_due_at
+from harvester.run.sweep_conditions import sweep_conditions
 from harvester.store.installation import Installation
-from harvester.store.kinds import AccountKind, AlertKind, SweepOutcome
-from harvester.store.models import Campaign, Night, StoredGrant
+from harvester.store.kinds import AlertKind
+from harvester.store.models import Alert, StoredGrant
 
-__all__ = ["Condition", "conditions"]
+__all__ = ["Condition", "Survey", "survey"]
 
-_LONGEST_NIGHTLESS = timedelta(hours=36)
 _PATIENCE_AFTER_DUE = timedelta(days=1)
-_AGE_OF_NEWS = timedelta(days=7)
 _RENEWED_BEFORE_END = timedelta(days=7)
 
 
-def conditions(at: Installation) -> tuple[Condition, ...]:
-    """Look at one moment of the database and give everything that holds in it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Everything that holds at one moment, and the `subjects` of which something could hold.
+
+    What no longer holds of any other subject was not mended: the contest is settled, or the post was removed.
+    """
+
+    conditions: tuple[Condition, ...]
+    subjects: Set[str]
+
+    def is_mended(self, subject: str) -> bool:
+        """Tell whether it is good news that nothing is wrong with this any more; of a finding only the first words."""
+        return subject in self.subjects or subject.partition(": ")[0] in self.subjects
+
+
+def survey(at: Installation) -> Survey:
+    """Look at one moment of the database."""
     with at.database.reading() as session:
-        return tuple(_all(session, at, at.now()))
+        campaigns = list_campaigns(session)
+        unsettled = [one for one in campaigns if one.rules.settled_at is None]
+        posts = read_open_posts(session, unsettled)
+        ours = {one.slug for one in campaigns} | ({THE_NIGHTLY_JOB, "time zones"} if unsettled else set())
+        found = tuple(_all(session, at, campaigns, posts))
+    return Survey(conditions=found, subjects=posts.subjects | ours)
 
 
-def _all(session: Session, at: Installation, now: datetime) -> Iterator[Condition]:
-    campaigns = list_campaigns(session)
-    unsettled = [one for one in campaigns if one.rules.settled_at is None]
-    posts = read_posts(session, {one.id: one.slug for one in unsettled})
-    yield from _run_overdue(session, unsettled, now)
-    yield from _nights_incomplete(session, unsettled)
+def _all(
+    session: Session, at: Installation, campaigns: Sequence[CampaignFacts], posts: OpenPosts
+) -> Iterator[Condition]:
+    now, known, unsettled = at.now(), _open_alerts(session), [*posts.campaigns.values()]
+    ending = [*_grants_ending(session, at, posts.connectors)]
+    yield from ending
+    yield from _not_told_twice(night_conditions(session, unsettled, now), ending)
     yield from _settlement_blocked(at, unsettled, now)
-    yield from _grants_ending(session, at, posts.connectors)
-    for campaign in campaigns:
-        yield from _earned(session, at, campaign, now)
-    yield from post_conditions(session, posts, at.settings.alerts, now)
+    yield from _earned(session, at, campaigns, now)
+    yield from sweep_conditions(session, posts, known, now)
+    yield from count_conditions(session, posts, at.settings.alerts, known, now)
 
 
-def _run_overdue(session: Session, unsettled: Sequence[CampaignFacts], now: datetime) -> Iterator[Condition]:
-    """A contest that began, or was added later than that, may wait for its first night."""
-    added = dict(session.exec(select(Campaign.id, Campaign.created_at)).all())
-    begun = [max(one.rules.starts_at, added[one.id]) for one in unsettled]
-    nights = session.exec(select(Night.started_at).order_by(col(Night.started_at).desc()).limit(1)).all()
-    since = max([min(begun, default=now), *nights])
-    if now - since > _LONGEST_NIGHTLESS:
-        yield Condition(
-            kind=AlertKind.RUN_OVERDUE,
-            subject="the nightly job",
-            message=f"The nightly job has not run since {since:%Y-%m-%d %H:%M} UTC, though a contest is being counted.",
-            remedy="Start it by hand with 'harvester nightly'; then see that cron or 'harvester run' works.",
-        )
+def _open_alerts(session: Session) -> OpenAlerts:
+    return set(session.exec(select(Alert.kind, Alert.subject).where(col(Alert.recovered_at).is_(None))))
 
 
-def _nights_incomplete(session: Session, unsettled: Sequence[CampaignFacts]) -> Iterator[Condition]:
-    last_two = session.exec(select(Night.outcome).order_by(col(Night.id).desc()).limit(2)).all()
-    if unsettled and len(last_two) > 1 and SweepOutcome.COMPLETE not in last_two:
-        yield Condition(
-            kind=AlertKind.NIGHT_INCOMPLETE,
-            subject="the nightly job",
-            message=f"The last two nightly jobs did not end complete; the newest is {last_two[0]}.",
-            remedy="Its report names each trouble and what to do; 'harvester status' shows the posts.",
-        )
+def _not_told_twice(conditions: Iterator[Condition], ending: Sequence[Condition]) -> Iterator[Condition]:
+    """Leave out the findings that the same login would mend."""
+    logins = [_login(one.subject) for one in ending]
+    for one in conditions:
+        if one.kind is not AlertKind.FINDING or not any(login in one.remedy for login in logins):
+            yield one
 
 
 def _settlement_blocked(at: Installation, unsettled: Sequence[CampaignFacts], now: datetime) -> Iterator[Condition]:
@@ -76,7 +85,7 @@ def _settlement_blocked(at: Installation, unsettled: Sequence[CampaignFacts], no
             yield Condition(
                 kind=AlertKind.SETTLEMENT_BLOCKED,
                 subject=campaign.slug,
-                message=f"{campaign.slug} should have been settled on {due_at:%Y-%m-%d %H:%M} UTC, and is not.",
+                message=f"{campaign.slug} should have been settled on {write_utc(due_at)}, and is not.",
                 remedy=f"'harvester campaign settle {campaign.slug}' says which posts it waits for; with --accept-gap "
                 "REASON it is settled without them.",
             )
@@ -95,9 +104,13 @@ def _grants_ending(session: Session, at: Installation, used: Sequence[str]) -> I
             yield Condition(
                 kind=AlertKind.GRANT_EXPIRING,
                 subject=connector,
-                message=f"The login of {connector} ends on {expires_at:%Y-%m-%d %H:%M} UTC.",
-                remedy=f"Log in again: 'harvester connectors login {connector}'.",
+                message=f"The login of {connector} ends on {write_utc(expires_at)}.",
+                remedy=f"Log in again: {_login(connector)}.",
             )
+
+
+def _login(connector: str) -> str:
+    return f"'harvester connectors login {connector}'"
 
 
 def _readable(at: Installation, connector: str) -> Grant | None:
@@ -117,21 +130,31 @@ def _renewed_by(connector: str, grant: Grant) -> timedelta:
     return min(_RENEWED_BEFORE_END, half_a_life) - timedelta(days=1)
 
 
-def _earned(session: Session, at: Installation, campaign: CampaignFacts, now: datetime) -> Iterator[Condition]:
-    """Tell what a contest reached; of a settled one only while that is news."""
-    settled_at, step = campaign.rules.settled_at, at.settings.alerts.milestone_likes
-    if settled_at and now - settled_at > _AGE_OF_NEWS:
-        return
-    sponsor = next(one for one in balances(session, campaign.id) if one.kind is AccountKind.SPONSOR)
+def _earned(
+    session: Session, at: Installation, campaigns: Sequence[CampaignFacts], now: datetime
+) -> Iterator[Condition]:
+    """Tell what contests reached; of a settled one only while that is news."""
+    news = {one.id: one for one in campaigns if not one.rules.settled_at or now - one.rules.settled_at <= AGE_OF_NEWS}
+    credited, taken_back = (sponsor_sums(session, news, side) for side in (CREDITED, REVERSED))
+    for key, campaign in news.items():
+        (likes, volume), (fewer, less) = credited.get(key, (0, 0)), taken_back.get(key, (0, 0))
+        yield from _cap_reached(campaign, volume - less, now)
+        yield from _milestone(campaign, likes - fewer, at.settings.alerts.milestone_likes)
+
+
+def _cap_reached(campaign: CampaignFacts, credited_bytes: int, now: datetime) -> Iterator[Condition]:
     cap, rate = campaign.rules.cap, campaign.rules.rate_at(now).per_like
-    if cap and cap.bytes + sponsor.bytes < rate.bytes:
+    if cap and cap.bytes - credited_bytes < rate.bytes:
         yield Condition(
             kind=AlertKind.CAP_REACHED,
             subject=campaign.slug,
             message=f"{campaign.slug} reached its cap of {cap}: no further like earns anything.",
             remedy="Likes are still recorded, as over the cap. A larger budget is a new contest.",
         )
-    reached = -sponsor.likes // step * step if step else 0
+
+
+def _milestone(campaign: CampaignFacts, likes: int, step: int) -> Iterator[Condition]:
+    reached = likes // step * step if step else 0
     if reached > 0:
         yield Condition(
             kind=AlertKind.MILESTONE,

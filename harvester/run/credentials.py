@@ -33,7 +33,6 @@ from harvester.errors import HarvesterError
 from harvester.run.findings import Finding, Health, fail, ok, warn
 from harvester.store.installation import Installation
 
-_SOON = timedelta(days=7)
 _SUNSET_SOON = timedelta(days=90)
 _MOST_SKEW = timedelta(minutes=1)
 _OF_EVERY_GRANT = frozenset(needs_of(GrantSettings))
@@ -153,7 +152,7 @@ def _lasting(
     if grant and grant.tokens.refresh:
         yield ok(name, "renewed by itself")
     elif expires_at:
-        yield _expiry(connector, settings, expires_at - at.now(), expires_at)
+        yield _expiry(connector, settings, expires_at, at)
 
 
 def _scopes(connector: Connector, scopes: frozenset[str]) -> Finding:
@@ -164,11 +163,11 @@ def _scopes(connector: Connector, scopes: frozenset[str]) -> Finding:
     return ok(connector.name, f"allows {', '.join(sorted(scopes)) or 'nothing by name'}")
 
 
-def _expiry(connector: Connector, settings: msgspec.Struct, left: timedelta, expires_at: datetime) -> Finding:
-    until = f"{expires_at:%Y-%m-%d %H:%M} UTC"
+def _expiry(connector: Connector, settings: msgspec.Struct, expires_at: datetime, at: Installation) -> Finding:
+    until, left = f"{expires_at:%Y-%m-%d %H:%M} UTC", expires_at - at.now()
     if left <= timedelta(0):
         return fail(connector.name, f"expired at {until}", _another(connector, settings))
-    if left < _SOON:
+    if left < timedelta(days=at.settings.alerts.grant_days):
         return warn(connector.name, f"expires at {until}", _another(connector, settings))
     return ok(connector.name, f"valid until {until}")
 

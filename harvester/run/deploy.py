@@ -43,10 +43,11 @@ class Place:
 
 
 def crontab(place: Place, schedule: ScheduleSettings) -> str:
-    """Give the lines of a crontab."""
+    """Give the lines of a crontab; the standard error holds problems only, and cron mails it."""
     lines = [
         f"# Lines for the crontab of {place.user}: add them with 'crontab -e'.",
         f"# The night begins at {schedule.nightly:%H:%M} in {schedule.timezone}: harvester knows when that is.",
+        "# Answers go to the logs. Problems are mailed by cron: name whom with MAILTO= at the top of the crontab.",
         *_about_variables(place, "set them at the top of the crontab"),
         f"{_EVERY_TEN_MINUTES} {_cron_job(place, 'nightly --if-due', 'nightly.log')}",
         f"{_TWICE_AN_HOUR} {_cron_job(place, 'poll', 'poll.log')}",
@@ -111,7 +112,7 @@ def _about_variables(place: Place, what_to_do: str) -> Sequence[str]:
 
 def _cron_job(place: Place, words: str, log: str) -> str:
     folder, executable, config = (_in_cron(path) for path in (place.folder, place.executable, place.config))
-    return f"cd {folder} && {executable} {words} --config {config} >> {log} 2>&1"
+    return f"cd {folder} && {executable} {words} --config {config} >> {log}"
 
 
 def _in_cron(path: Path) -> str:
@@ -146,6 +147,8 @@ def _command(place: Place, words: str) -> Sequence[str]:
         f'ExecStart="{_in_quotes(place.executable)}" {words} --config "{_in_quotes(place.config).replace("$", "$$")}"',
         "KillSignal=SIGTERM",
         "TimeoutStopSec=150",
+        "# What it writes is its user's alone.",
+        "UMask=0077",
     ]
 
 

@@ -18,12 +18,14 @@ from sqlmodel import select
 from harvester.books.rules import Rules
 from harvester.clock import Now, system_time_zone
 from harvester.collect.registry import check_settings, installed
-from harvester.config import Settings, load_settings
+from harvester.config import AlertSettings, Settings, load_settings
 from harvester.contest.campaigns import CampaignFacts, list_campaigns, open_campaigns
 from harvester.contest.times import ClockChange, clock_changes
 from harvester.errors import HarvesterError
+from harvester.run.addresses import open_addresses
 from harvester.run.credentials import examine_connector
 from harvester.run.findings import Finding, fail, ok, warn
+from harvester.run.night_conditions import LONGEST_WITHOUT_A_NIGHT
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.keys import MasterKey
@@ -31,7 +33,6 @@ from harvester.store.kinds import EntryState
 from harvester.store.models import Entry, Night
 
 _A_YEAR = timedelta(days=365)
-_LONGEST_WITHOUT_A_NIGHT = timedelta(hours=36)
 
 
 def examine(
@@ -47,12 +48,20 @@ def examine(
     try:
         with _opened(settings, now, sleep) as at:
             found.append(ok("database and master key", f"{at.database} is of this version, and the key is its own"))
-            found.extend(_open_contests(at))
+            found.extend(_contests(at))
             names = sorted(installed() if every_connector else {*settings.connectors, *_used(at)})
             found.extend(finding for name in names for finding in examine_connector(at, name, offline=offline))
     except HarvesterError as error:
         found.append(fail("database and master key", str(error)))
+    except OSError as error:
+        found.append(_not_looked_at("database and master key", settings.keys.master_file, error))
     return tuple(found)
+
+
+def _not_looked_at(about: str, file: Path, error: OSError) -> Finding:
+    """Say of a file that one may not even ask whether it is there."""
+    reason = (error.strerror or str(error)).lower()
+    return fail(about, f"{file} cannot be looked at: {reason}", "let the user who runs harvester enter its folder")
 
 
 @contextmanager
@@ -75,11 +84,27 @@ def _used(at: Installation) -> set[str]:
 
 def _signing_key(settings: Settings) -> Finding:
     file = settings.keys.signing_file
-    if not file.exists():
+    try:
+        mode = file.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return warn("signing key", f"there is none at {file}", "run 'harvester init'")
-    if os.name == "posix" and file.stat().st_mode & 0o077:
+    except OSError as error:
+        return _not_looked_at("signing key", file, error)
+    if os.name == "posix" and mode & 0o077:
         return fail("signing key", f"{file} can be read by others", f"run chmod 600 {file}")
     return ok("signing key", f"{file} is its owner's alone")
+
+
+def _alerts(settings: AlertSettings, *, is_needed: bool) -> Iterator[Finding]:
+    """Look whether anybody would be told, and whether the file of addresses keeps its secrets."""
+    addresses, file = open_addresses(settings), settings.urls_file
+    yield from (fail("alerts", text.removeprefix("alerts: "), "correct it") for text in addresses.refused)
+    if addresses.understood:
+        yield ok("alerts", f"addresses understood: {len(addresses.understood):,}; 'harvester alerts test' tries them")
+    elif is_needed and not addresses.refused:
+        yield warn("alerts", "nobody is told what is wrong", "name Apprise URLs in alerts.urls_file")
+    if file and os.name == "posix" and file.stat().st_mode & 0o077:
+        yield warn("alerts", f"{file} can be read by others, and holds secrets", f"run chmod 600 {file}")
 
 
 def time_zones(now: datetime) -> Finding:
@@ -117,17 +142,18 @@ def _clocks(zone: ZoneInfo, rules: Rules) -> tuple[timedelta | None, tuple[Clock
 
 
 def _nightly(last: datetime | None, now: datetime) -> Finding:
-    """See whether nights happen at all while a contest is open; a day and a half leaves room for a long one."""
-    if last and now - last < _LONGEST_WITHOUT_A_NIGHT:
+    """See whether nights happen at all while a contest is open."""
+    if last and now - last < LONGEST_WITHOUT_A_NIGHT:
         return ok("nightly", f"it ran at {last:%Y-%m-%d %H:%M} UTC")
     since = f"since {last:%Y-%m-%d %H:%M} UTC" if last else "yet"
     return warn("nightly", f"the nightly has not run {since}", "see 'harvester deploy cron'")
 
 
-def _open_contests(at: Installation) -> Iterator[Finding]:
+def _contests(at: Installation) -> Iterator[Finding]:
     with at.database.reading() as session:
-        campaigns = open_campaigns(session)
+        campaigns, every = open_campaigns(session), list_campaigns(session)
         last = session.exec(select(func.max(Night.ended_at))).one()
+    yield from _alerts(at.settings.alerts, is_needed=bool(every))
     if campaigns:
         yield _nightly(last, at.now())
     yield from _system_zones(campaigns)

@@ -1,6 +1,7 @@
 """What the daemon answers on its local address: GET /health for whoever watches it, GET /metrics for Prometheus.
 
 It answers 503 when the scheduler stands still or the database does not answer: the process may be there all the same.
+An address that cannot be listened on stops no contest: then nobody is answered, and the log says so.
 """
 
 import json
@@ -19,8 +20,9 @@ from prometheus_client import make_wsgi_app
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from harvester.errors import StoreError, UsageError
-from harvester.run.metrics import new_registry
+from harvester.errors import StoreError
+from harvester.run.alerts import count_untold
+from harvester.run.metrics import KEPT, new_registry
 from harvester.store.installation import Installation
 from harvester.store.models import Alert, Night
 
@@ -34,16 +36,18 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def serve_health(at: Installation, address: str, *, pulse: Callable[[], datetime]) -> Iterator[str]:
-    """Answer on "host:port" while the block runs, and give the address that is listened on; "" serves nothing.
+def serve_health(
+    at: Installation, address: str, *, pulse: Callable[[], datetime], metrics_kept: timedelta = KEPT
+) -> Iterator[str]:
+    """Answer on "host:port" while the block runs, and give the address that is listened on; "" where nothing is served.
 
     `pulse` tells when the scheduler's loop last turned.
     """
-    if not address:
+    server = _listen(address) if address else None
+    if server is None:
         yield ""
         return
-    server = _listen(address)
-    server.set_app(_application(at, pulse))
+    server.set_app(_application(at, pulse, metrics_kept))
     thread = Thread(
         target=server.serve_forever, kwargs={"poll_interval": _SECONDS_BETWEEN_LOOKS}, name="health", daemon=True
     )
@@ -82,19 +86,20 @@ class _SixServer(_Server):
     address_family = AF_INET6
 
 
-def _listen(address: str) -> _Server:
+def _listen(address: str) -> _Server | None:
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     kind = _SixServer if ":" in host else _Server
     try:
         return kind((host, int(port)), _Handler)
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, UnicodeError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"daemon.listen: {address} cannot be listened on: {reason}") from error
+        log.error("daemon.listen: %s cannot be listened on, so health and metrics are not served: %s", address, reason)
+        return None
 
 
-def _application(at: Installation, pulse: Callable[[], datetime]) -> "WSGIApplication":
-    metrics = make_wsgi_app(new_registry(at, pulse))
+def _application(at: Installation, pulse: Callable[[], datetime], metrics_kept: timedelta) -> "WSGIApplication":
+    metrics = make_wsgi_app(new_registry(at, pulse, kept=metrics_kept))
 
     def health(_: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         is_well, facts = _health(at, pulse)
@@ -106,10 +111,12 @@ def _application(at: Installation, pulse: Callable[[], datetime]) -> "WSGIApplic
         page = pages.get(environ["PATH_INFO"])
         if page is None:
             return _answer(start_response, HTTPStatus.NOT_FOUND, {"status": "not found"})
-        if environ["REQUEST_METHOD"] != "GET":
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD"):
             return _answer(start_response, HTTPStatus.METHOD_NOT_ALLOWED, {"status": "only GET is answered"})
         try:
-            return page(environ, start_response)
+            body = page(environ | {"REQUEST_METHOD": "GET"}, start_response)
+            return body if method == "GET" else []
         except StoreError as error:
             log.warning("the daemon's own state cannot be read: %s", error)
             return _answer(start_response, HTTPStatus.SERVICE_UNAVAILABLE, {"status": "the database does not answer"})
@@ -123,10 +130,12 @@ def _health(at: Installation, pulse: Callable[[], datetime]) -> tuple[bool, Mapp
     with at.database.reading() as session:
         night = session.exec(select(Night).order_by(col(Night.id).desc()).limit(1)).first()
         alerts = session.exec(select(func.count()).select_from(Alert).where(col(Alert.recovered_at).is_(None))).one()
+        untold = count_untold(session)
     return is_turning, {
         "status": "ok" if is_turning else "the scheduler stands still",
         "last_pulse": _write(last),
         "open_alerts": alerts,
+        "unsent_alerts": untold,
         "last_night": night
         and {"started_at": _write(night.started_at), "ended_at": _write(night.ended_at), "outcome": night.outcome},
     }

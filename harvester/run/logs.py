@@ -11,13 +11,9 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from harvester.run.quiet import quieten
+
 _OURS = "harvester"
-_QUIET = {  # what these say at lower levels holds query strings, addresses with secrets, or every turn of a loop
-    "httpx": logging.WARNING,
-    "httpcore": logging.WARNING,
-    "apscheduler": logging.WARNING,
-    "apprise": logging.CRITICAL,
-}
 
 
 def configure_logs(log_format: Literal["text", "json"], stream: TextIO) -> None:
@@ -30,8 +26,7 @@ def configure_logs(log_format: Literal["text", "json"], stream: TextIO) -> None:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    for name, level in _QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    quieten()
 
 
 def _formatter(log_format: Literal["text", "json"], *, has_colors: bool) -> logging.Formatter:

@@ -1,12 +1,13 @@
-"""What Prometheus may know: read from the database when it asks, in a handful of statements.
+"""What Prometheus may know: read from the database when it asks, in few statements, and kept for seconds.
 
 A post is labelled by its platform's id, not by its link, which names a person. Posts are followed until their contest
 is settled, so that the age of a sweep that nobody will make any more alarms nobody.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,41 +17,56 @@ from sqlmodel import Session, col, select
 
 from harvester.collect.gaps import held, told_apart
 from harvester.contest.campaigns import CampaignFacts, list_campaigns
+from harvester.run.alerts import count_untold
+from harvester.run.earnings import CREDITED, REVERSED, sponsor_sums
 from harvester.store.installation import Installation
-from harvester.store.kinds import AccountKind, EntryState, SweepOutcome
-from harvester.store.models import Account, Alert, Entry, Night, Sweep, Transfer
+from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.models import Alert, Entry, Night, Sweep
 
 _POST = ("campaign", "connector", "realm", "post")
 _READ = (EntryState.OPEN, EntryState.MISSING)
+KEPT = timedelta(seconds=10)
+"""For how long numbers answer that were read once: some of them add up a whole contest."""
 
 
-def new_registry(at: Installation, pulse: Callable[[], datetime]) -> CollectorRegistry:
-    """Give a registry of its own, which asks the database each time it is asked."""
+def new_registry(at: Installation, pulse: Callable[[], datetime], *, kept: timedelta = KEPT) -> CollectorRegistry:
+    """Give a registry of its own, which asks the database when it is asked, and keeps the answer for a while."""
     registry = CollectorRegistry()
-    registry.register(_Numbers(at, pulse))
+    registry.register(_Numbers(at, pulse, kept))
     return registry
 
 
 class _Numbers(Collector):
-    def __init__(self, at: Installation, pulse: Callable[[], datetime]) -> None:
+    def __init__(self, at: Installation, pulse: Callable[[], datetime], kept: timedelta) -> None:
         self._at = at
         self._pulse = pulse
+        self._kept = kept
+        self._reading = Lock()
+        self._read_at = datetime.min.replace(tzinfo=UTC)
+        self._found: Sequence[Metric] = ()
 
     def collect(self) -> Iterator[Metric]:
-        """Read everything in one moment of the database, and let go of it before anything is sent."""
+        """Give what is known, and the pulse as it is now; two who ask at once wait for one reading."""
         now = self._at.now()
-        with self._at.database.reading() as session:
-            campaigns = list_campaigns(session)
-            found = [
-                *_credits(session, campaigns),
-                *_about_posts(list(_posts(session, campaigns)), now),
-                _requests(session),
-                _open_alerts(session),
-                *_last_night(session, now),
-            ]
+        with self._reading:
+            if not timedelta(0) <= now - self._read_at < self._kept:
+                self._found, self._read_at = self._read(now), now
+            found = self._found
         yield from found
         age = max(0.0, (now - self._pulse()).total_seconds())
         yield GaugeMetricFamily("harvester_pulse_age_seconds", "Since the scheduler's loop last turned.", value=age)
+
+    def _read(self, now: datetime) -> Sequence[Metric]:
+        """Read everything in one moment of the database, and let go of it before anything is sent."""
+        with self._at.database.reading() as session:
+            campaigns = list_campaigns(session)
+            return [
+                *_credits(session, campaigns),
+                *_about_posts(list(_posts(session, campaigns)), now),
+                _requests(session),
+                *_alerts(session),
+                *_last_night(session, now),
+            ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,26 +79,16 @@ class _Post:
     outcome: SweepOutcome | None
 
 
-def _credits(session: Session, campaigns: Iterable[CampaignFacts]) -> Iterator[Metric]:
+def _credits(session: Session, campaigns: Sequence[CampaignFacts]) -> Iterator[Metric]:
     """Count what left the sponsor and what came back apart: a counter never falls."""
-    for word, side in (("credited", Transfer.debit_id), ("reversed", Transfer.credit_id)):
+    for word, side in (("credited", CREDITED), ("reversed", REVERSED)):
         likes = CounterMetricFamily(f"harvester_{word}_likes", f"Likes {word}.", labels=("campaign",))
         volume = CounterMetricFamily(f"harvester_{word}_bytes", f"Bytes {word}.", labels=("campaign",))
-        sums = _sums(session, side)
+        sums = sponsor_sums(session, [campaign.id for campaign in campaigns], side)
         for campaign in campaigns:
             for family, number in zip((likes, volume), sums.get(campaign.id, (0, 0)), strict=True):
                 family.add_metric((campaign.slug,), number)
         yield from (likes, volume)
-
-
-def _sums(session: Session, sponsors_side: int) -> Mapping[int, tuple[int, int]]:
-    rows = session.exec(
-        select(Account.campaign_id, func.sum(Transfer.likes), func.sum(Transfer.amount))
-        .join(Transfer, col(Account.id) == sponsors_side)
-        .where(Account.kind == AccountKind.SPONSOR)
-        .group_by(col(Account.campaign_id))
-    )
-    return {campaign: (int(likes), int(amount)) for campaign, likes, amount in rows}
 
 
 def _posts(session: Session, campaigns: Iterable[CampaignFacts]) -> Iterator[_Post]:
@@ -155,13 +161,15 @@ def _requests(session: Session) -> Metric:
     return family
 
 
-def _open_alerts(session: Session) -> Metric:
+def _alerts(session: Session) -> Iterator[Metric]:
     """Count by kind; a kind that was ever raised stays, with zero when it is over."""
     family = GaugeMetricFamily("harvester_open_alerts", "Alerts that are not over.", labels=("kind",))
     still_open = func.count().filter(col(Alert.recovered_at).is_(None))
     for kind, number in session.exec(select(Alert.kind, still_open).group_by(Alert.kind).order_by(Alert.kind)):
         family.add_metric((kind,), number)
-    return family
+    yield family
+    untold = count_untold(session)
+    yield GaugeMetricFamily("harvester_alerts_unsent", "Alerts that nobody was told of yet.", value=untold)
 
 
 def _last_night(session: Session, now: datetime) -> Iterator[Metric]:

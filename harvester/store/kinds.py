@@ -53,6 +53,9 @@ class AlertKind(StrEnum):
 
     RUN_OVERDUE = "run_overdue"
     NIGHT_INCOMPLETE = "night_incomplete"
+    BOOKS_BROKEN = "books_broken"
+    FINDING = "finding"
+    SERVER_FAILING = "server_failing"
     POST_INCOMPLETE = "post_incomplete"
     POST_MISSING = "post_missing"
     POST_GONE = "post_gone"
@@ -61,6 +64,7 @@ class AlertKind(StrEnum):
     GRANT_EXPIRING = "grant_expiring"
     GAP = "gap"
     COUNT_FELL = "count_fell"
+    COUNT_HIDDEN = "count_hidden"
     SETTLEMENT_BLOCKED = "settlement_blocked"
     CAP_REACHED = "cap_reached"
     MILESTONE = "milestone"

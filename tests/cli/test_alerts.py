@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
+from harvester.cli.alerts import open_notify
 from harvester.cli.runtime import open_settings
 from harvester.rehearsal import Kind, SimulatedPlatform
 from harvester.rehearsal.faults import Fail
-from harvester.run.alerts import apprise_notify
 from harvester.store.database import Database
 from harvester.store.models import Alert
 from tests.cli.conftest import KICK_OFF, Run
@@ -122,7 +122,7 @@ def test_an_alert_is_delivered_as_long_as_one_address_takes_it(
     told: Any, receiver: Receiver, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     told(receiver.url("broken"), receiver.url("one"))
-    notify = apprise_notify(open_settings(folder / "config.toml").alerts)
+    notify = open_notify(open_settings(folder / "config.toml").alerts)
 
     assert notify("harvester: gap", "5 < 6 & <b>\nWhat to do: look")
     assert receiver.got == [{"title": "harvester: gap", "message": "5 < 6 & <b>\nWhat to do: look"}]
@@ -131,7 +131,7 @@ def test_an_alert_is_delivered_as_long_as_one_address_takes_it(
     ]
 
     told(receiver.url("broken"))
-    assert not apprise_notify(open_settings(folder / "config.toml").alerts)("harvester: gap", "body")
+    assert not open_notify(open_settings(folder / "config.toml").alerts)("harvester: gap", "body")
 
 
 def test_what_is_open_is_listed_with_what_to_do(run: Run, row: Any) -> None:
@@ -184,3 +184,53 @@ def test_a_poll_tells_what_is_wrong_once_and_when_it_is_over(
 
     assert [one["title"] for one in receiver.got] == ["harvester: post missing", "harvester: over: post missing"]
     assert (codes[0], codes[-1]) == (1, 0)
+
+
+def test_an_address_that_is_wrong_is_named_and_the_others_are_told(
+    contest: Run, told: Any, receiver: Receiver, platform: SimulatedPlatform, publish: Any
+) -> None:
+    told("nosuch://hunter2@x", receiver.url("ops"))
+    post = publish(3)
+    contest("post", "add", "afcon", platform.url_of(post))
+    platform.faults.inject(Fail(status=404), on=Kind.POST, about=post.native_id, times=9)
+
+    for command in (("poll", "--full"), ("nightly",)):
+        said = contest(*command)
+        assert said.code == 1
+        assert said.err.startswith("harvester: alerts: address 1 (nosuch://…) is not an address that Apprise")
+        assert said.err.endswith("; the others are told\n")
+        assert "hunter2" not in said.err
+    assert [one["title"] for one in receiver.got] == ["harvester: post missing", "harvester: night not complete"]
+
+
+def test_a_poll_says_when_and_how_above_its_table_and_only_then_sends(
+    contest: Run, told: Any, platform: SimulatedPlatform, publish: Any, folder: Path
+) -> None:
+    told("json://127.0.0.1:1")
+    contest("post", "add", "afcon", platform.url_of(publish(3)))
+
+    said = contest("poll")
+
+    assert said.code == 0
+    assert said.out.startswith("poll of 2027-01-21 20:00 UTC: complete\n")
+    assert "poll of" not in contest("poll", "--json").out
+
+
+def test_who_does_not_wait_for_an_alert_to_be_sent_has_the_answer_and_no_traceback(
+    contest: Run, told: Any, platform: SimulatedPlatform, publish: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while a slow address is told: Apprise's own sending is where it strikes."""
+    told("json://127.0.0.1:1")
+    post = publish(3)
+    contest("post", "add", "afcon", platform.url_of(post))
+    platform.faults.inject(Fail(status=404), on=Kind.POST, about=post.native_id)
+
+    def interrupt(*_: Any, **__: Any) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("apprise.Apprise.notify", interrupt)
+    said = contest("poll", "--full")
+
+    assert said.code == 1
+    assert said.out.startswith("poll of 2027-01-21 20:00 UTC: failed\n")
+    assert said.err == "harvester: stopped; alerts that were not sent are sent by the next poll\n"

@@ -125,6 +125,7 @@ def test_every_campaign_leaves_its_report_and_the_night_its_line(night: Night, f
 
 
 def test_a_folder_that_cannot_be_written_is_a_trouble_and_no_more(night: Night, folder: Path) -> None:
+    (folder / "reports").rmdir()
     (folder / "reports").write_text("a file in its place")
     found = night.json(code=3)
     (trouble,) = found["troubles"]

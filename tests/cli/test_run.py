@@ -18,13 +18,25 @@ def test_a_second_daemon_is_refused_in_one_line(database: Database, refused: Cal
         assert refused("run", code=3) == "another 'harvester run' works on this database already"
 
 
-def test_an_address_that_cannot_be_listened_on_is_refused(
+def test_an_address_that_is_none_is_refused(
     database: Database, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HARVESTER_DAEMON__LISTEN", "203.0.113.1:9464")
-    assert refused("run").startswith("daemon.listen: 203.0.113.1:9464 cannot be listened on: ")
+    monkeypatch.setenv("HARVESTER_DAEMON__LISTEN", "http://127.0.0.1:9464")
+    assert refused("run").endswith("'http://127.0.0.1:9464' is not HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464")
     with database.lock("daemon") as is_free:
         assert is_free
+
+
+def test_a_daemon_goes_on_where_an_address_for_alerts_is_wrong(
+    database: Database, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARVESTER_ALERTS__URLS", '["nosuch://hunter2@x"]')
+    with database.lock("daemon"):
+        said = run("run")
+
+    wrong, busy = said.err.splitlines()
+    assert wrong.startswith("harvester: alerts: address 1 (nosuch://…) is not an address")
+    assert busy == "harvester: another 'harvester run' works on this database already"
 
 
 def test_a_daemon_needs_an_installation(refused: Callable[..., str]) -> None:

@@ -2,23 +2,40 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import event
 
+from harvester.books.audit import Problem
 from harvester.collect.grants import keep_new_grant
 from harvester.collect.oauth import Tokens
 from harvester.collect.registry import installed
 from harvester.config import AlertSettings, Settings
-from harvester.connector import Basis, Exhausted, GrantLost, Missing, Secret, Unstable
-from harvester.run.conditions import Condition, conditions
+from harvester.connector import (
+    Basis,
+    ContractBroken,
+    Exhausted,
+    GrantLost,
+    Missing,
+    Refused,
+    Secret,
+    Throttled,
+    Unstable,
+)
+from harvester.run.conditions import Condition, survey
+from harvester.run.findings import Finding, fail, ok, warn
+from harvester.run.summary import NightSummary
 from harvester.store.installation import Installation
 from harvester.store.kinds import AlertKind, EntryState, SweepOutcome
 from harvester.store.models import Entry, Hole, Night, Settlement, Sweep
-from tests.factories import Contest, CountingPlatform, FakePlatform
+from tests.factories import HIDDEN, Contest, CountingPlatform, FakePlatform
 
 COMPLETE, PARTIAL, FAILED = SweepOutcome.COMPLETE, SweepOutcome.PARTIAL, SweepOutcome.FAILED
 POST = "https://fake.example/1 (contest-1)"
+SERVER = "fake (here)"
 Look = Callable[..., Condition | None]
 
 
@@ -32,7 +49,7 @@ def look(contest: Contest) -> Look:
     """Give the one condition of a kind, or None when there is none."""
 
     def find(kind: AlertKind, **alerts: Any) -> Condition | None:
-        found = [one for one in conditions(installation(contest, **alerts)) if one.kind is kind]
+        found = [one for one in survey(installation(contest, **alerts)).conditions if one.kind is kind]
         assert len(found) < 2
         return found[0] if found else None
 
@@ -45,9 +62,12 @@ def about(condition: Condition | None) -> str | None:
     return condition.subject if condition else None
 
 
-def night(contest: Contest, outcome: SweepOutcome = COMPLETE) -> None:
+def night(contest: Contest, outcome: SweepOutcome = COMPLETE, **told: Any) -> None:
+    """Let a night come to its end, with the summary that the nightly job keeps."""
+    times = {"started_at": contest.clock(), "ended_at": contest.clock(), "outcome": outcome}
+    summary = msgspec.json.encode(NightSummary(**({"reason": None} | times | told))).decode()
     with contest.writing() as session:
-        session.add(Night(started_at=contest.clock(), ended_at=contest.clock(), outcome=outcome, summary="{}"))
+        session.add(Night(**times, summary=summary))
 
 
 def settled(contest: Contest) -> None:
@@ -63,7 +83,7 @@ def fans(number: int, first: int = 0) -> list[str]:
 def test_a_fresh_contest_has_nothing_wrong(contest: Contest) -> None:
     contest.sweep(contest.add_entry(), FakePlatform(likers=fans(3)), full=True)
 
-    assert conditions(installation(contest)) == ()
+    assert survey(installation(contest)).conditions == ()
 
 
 # The installation
@@ -90,18 +110,94 @@ def test_without_a_contest_that_began_no_night_is_overdue(
     contest.clock.forward(days=8)
     settled(contest)
 
-    assert conditions(installation(contest)) == ()
+    assert survey(installation(contest)).conditions == ()
 
 
 def test_two_nights_that_were_not_complete_are_told_until_one_is(contest: Contest, look: Look) -> None:
     night(contest, PARTIAL)
     assert look(AlertKind.NIGHT_INCOMPLETE) is None
 
-    night(contest, FAILED)
-    assert about(look(AlertKind.NIGHT_INCOMPLETE)) == "the nightly job"
+    night(contest, PARTIAL, reason="reports: disk full")
+    found = look(AlertKind.NIGHT_INCOMPLETE)
+    assert about(found) == "the nightly job"
+    assert found is not None
+    assert found.message == (
+        "The nightly job of 2027-01-21 20:00 UTC ended partial, and the one before was not complete either: "
+        "reports: disk full."
+    )
 
     night(contest)
     assert look(AlertKind.NIGHT_INCOMPLETE) is None
+
+
+def test_a_night_that_failed_is_told_at_once_with_its_reason(contest: Contest, look: Look) -> None:
+    night(contest, FAILED, reason="not read to their end: 2 of 2 posts")
+
+    found = look(AlertKind.NIGHT_INCOMPLETE)
+    assert found is not None
+    assert found.message == (
+        "The nightly job of 2027-01-21 20:00 UTC ended failed: not read to their end: 2 of 2 posts."
+    )
+
+
+def test_books_that_do_not_recompute_are_told_at_once_also_after_the_settlement(contest: Contest, look: Look) -> None:
+    problems = tuple(Problem(campaign="contest-1", about=about, what="it is wrong") for about in ("transfer 7", "pool"))
+    settled(contest)
+    night(contest, FAILED, reason="the books do not recompute (2)", problems=problems)
+
+    found = look(AlertKind.BOOKS_BROKEN)
+    assert about(found) == "contest-1"
+    assert found is not None
+    assert found.message == ("The books of contest-1 do not recompute: transfer 7: it is wrong, and 1 more problem.")
+    assert found.remedy == "Change nothing, keep a copy of the database as it is, and call the auditor."
+    assert look(AlertKind.NIGHT_INCOMPLETE) is None
+
+    night(contest)
+    assert look(AlertKind.BOOKS_BROKEN) is None
+
+
+def findings(contest: Contest) -> list[tuple[str, str, str]]:
+    found = survey(installation(contest)).conditions
+    return [(one.subject, one.message, one.remedy) for one in found if one.kind is AlertKind.FINDING]
+
+
+def found_at_night(contest: Contest, *found: Finding) -> list[tuple[str, str, str]]:
+    night(contest, findings=found)
+    return findings(contest)
+
+
+def test_every_warning_of_the_last_night_is_told_until_a_night_finds_it_no_more(contest: Contest) -> None:
+    old = warn("time zones", "release 2026a may be more than a year old", "upgrade the package tzdata")
+    told = ("time zones: release 2026a may be more than a year old",) * 2
+
+    assert found_at_night(contest, old, fail("x", "refused"), ok("x", "y")) == [
+        (told[0], f"{told[1]}.", "Upgrade the package tzdata.")
+    ]
+    assert found_at_night(contest) == []
+
+
+def test_a_clock_that_is_wrong_by_other_seconds_every_night_is_one_finding(contest: Contest) -> None:
+    nights = [
+        found_at_night(contest, warn("fake", f"its clock and this machine's differ by {seconds:,} s"))
+        for seconds in (180, 1_181)
+    ]
+
+    assert [subject for [(subject, *_)] in nights] == ["fake: its clock and this machine's differ by … s"] * 2
+
+
+def test_a_login_that_ends_is_not_told_as_a_finding_too(contest: Contest) -> None:
+    contest.add_entry()
+    granted(contest, "fake", days=3)
+
+    assert found_at_night(contest, warn("fake", "expires soon", "run 'harvester connectors login fake'")) == []
+
+
+def test_a_night_that_another_version_summed_up_is_still_a_night(contest: Contest, look: Look) -> None:
+    with contest.writing() as session:
+        times = {"started_at": contest.clock(), "ended_at": contest.clock()}
+        session.add(Night(**times, outcome=FAILED, summary='{"findings": 7}'))
+
+    assert about(look(AlertKind.NIGHT_INCOMPLETE)) == "the nightly job"
 
 
 def granted(contest: Contest, connector: str, *, days: float, refresh: str | None = None) -> None:
@@ -170,29 +266,66 @@ def test_a_post_that_is_gone_is_still_missing_until_it_is_removed(contest: Conte
 
 
 def test_two_sweeps_that_were_not_complete_are_told_until_one_is(contest: Contest, look: Look) -> None:
-    entry_id, forever = contest.add_entry(), {number: Unstable("503") for number in range(1, 99)}
-    broken = FakePlatform(likers=fans(3), before=forever, cursor_life=timedelta(0))
-    contest.sweep(entry_id, broken)
+    entry_id = contest.add_entry()
+    contest.sweep(entry_id, FakePlatform(before={1: Refused("it is private")}))
     assert look(AlertKind.POST_INCOMPLETE) is None
 
-    contest.sweep(entry_id, broken)
+    contest.sweep(entry_id, FakePlatform(before={1: Refused("it is private")}))
     found = look(AlertKind.POST_INCOMPLETE)
     assert about(found) == POST
     assert found is not None
-    assert found.message == f"{POST} was not read to its end, 2 sweeps in a row: 503."
+    assert found.message == (f"{POST} was not read to its end, 2 attempts since 2027-01-21 20:00 UTC: it is private.")
 
     contest.sweep(entry_id, FakePlatform(likers=fans(3)))
     assert look(AlertKind.POST_INCOMPLETE) is None
 
 
-def test_a_sweep_that_is_resumed_for_a_day_counts_as_much_as_two(contest: Contest, look: Look) -> None:
-    entry_id = contest.add_entry()
-    contest.sweep(entry_id, FakePlatform(before={1: Unstable("503")}))
-    contest.clock.forward(hours=23)
-    assert look(AlertKind.POST_INCOMPLETE) is None
+@pytest.mark.parametrize("cursor_life", [timedelta(0), timedelta(hours=1)], ids=["begun anew", "gone on with"])
+@pytest.mark.parametrize("error", [Unstable("503"), ContractBroken("no likes")])
+def test_a_server_that_fails_is_told_after_two_attempts_whether_they_are_one_sweep_or_two(
+    contest: Contest, look: Look, error: Exception, cursor_life: timedelta
+) -> None:
+    entries = [contest.add_entry(str(number)) for number in (1, 2)]
+    for number in range(2):
+        assert look(AlertKind.SERVER_FAILING) is None, number
+        for entry_id in entries:
+            contest.sweep(entry_id, FakePlatform(before={1: error}, cursor_life=cursor_life))
 
-    contest.clock.forward(hours=1)
-    assert about(look(AlertKind.POST_INCOMPLETE)) == POST
+    found = look(AlertKind.SERVER_FAILING)
+    assert about(found) == SERVER
+    assert found is not None
+    assert found.message == (
+        f"{SERVER} does not let posts be read to their end: {POST} and 1 other post of {SERVER}, "
+        f"2 attempts since 2027-01-21 20:00 UTC: {error}."
+    )
+
+
+def test_numbers_that_are_not_given_count_as_attempts_too(contest: Contest, look: Look) -> None:
+    entry_id = contest.add_entry(basis=Basis.COUNT)
+    for expected in (None, SERVER):
+        contest.read([entry_id], CountingPlatform(before={1: Unstable("503")}))
+        assert about(look(AlertKind.SERVER_FAILING)) == expected
+
+
+def test_a_sweep_that_gets_on_page_by_page_is_told_only_after_a_day(contest: Contest, look: Look) -> None:
+    entry_id = contest.add_entry()
+    for _ in range(5):
+        until = contest.clock() + timedelta(minutes=20)
+        contest.sweep(entry_id, FakePlatform(likers=fans(30), before={2: Throttled(until)}))
+        contest.clock.forward(minutes=30)
+        assert look(AlertKind.SERVER_FAILING) is None
+
+    contest.clock.forward(hours=22)
+    assert about(look(AlertKind.SERVER_FAILING)) == SERVER
+
+
+def test_stopping_a_sweep_says_nothing_about_its_server(contest: Contest, look: Look) -> None:
+    entry_id = contest.add_entry()
+    for _ in range(4):
+        contest.sweep(entry_id, FakePlatform(likers=fans(3)), should_stop=lambda: True)
+        contest.clock.forward(days=1)
+
+    assert (look(AlertKind.SERVER_FAILING), look(AlertKind.POST_INCOMPLETE)) == (None, None)
 
 
 @pytest.mark.parametrize("error", [GrantLost("401"), Missing("404")])
@@ -204,15 +337,26 @@ def test_what_has_a_kind_of_its_own_is_not_told_twice(contest: Contest, look: Lo
     assert look(AlertKind.POST_INCOMPLETE) is None
 
 
+def test_a_post_that_is_missing_now_is_not_also_told_as_not_read(contest: Contest, look: Look) -> None:
+    entry_id = contest.add_entry()
+    for error in (Refused("no"), Refused("no"), Missing("404")):
+        contest.sweep(entry_id, FakePlatform(count_error=error))
+    assert (about(look(AlertKind.POST_MISSING)), look(AlertKind.POST_INCOMPLETE)) == (POST, None)
+
+    contest.clock.forward(days=1)
+    contest.sweep(entry_id, FakePlatform(count_error=Missing("404")))
+    assert (about(look(AlertKind.POST_GONE)), look(AlertKind.POST_INCOMPLETE)) == (POST, None)
+
+
 def test_a_spent_quota_is_one_condition_for_all_posts_of_a_platform(contest: Contest, look: Look) -> None:
     until = contest.clock() + timedelta(hours=3)
     entries = [contest.add_entry(str(number)) for number in range(3)]
     for entry_id in entries:
         contest.sweep(entry_id, FakePlatform(before={1: Exhausted(until)}))
     found = look(AlertKind.QUOTA_EXHAUSTED)
-    assert about(found) == "fake"
+    assert about(found) == SERVER
     assert found is not None
-    assert found.message == f"The quota of fake is spent until {until:%Y-%m-%d %H:%M} UTC: 3 posts must wait."
+    assert found.message == f"The quota of {SERVER} is spent until {until:%Y-%m-%d %H:%M} UTC: 3 posts must wait."
 
     contest.clock.forward(hours=4)
     for entry_id in entries:
@@ -223,7 +367,7 @@ def test_a_spent_quota_is_one_condition_for_all_posts_of_a_platform(contest: Con
 def test_lost_access_is_told_until_a_post_is_read_again(contest: Contest, look: Look) -> None:
     entry_id = contest.add_entry()
     contest.sweep(entry_id, FakePlatform(before={1: GrantLost("refused")}))
-    assert about(look(AlertKind.GRANT_LOST)) == "fake"
+    assert about(look(AlertKind.GRANT_LOST)) == SERVER
 
     contest.sweep(entry_id, FakePlatform(likers=fans(1)))
     assert look(AlertKind.GRANT_LOST) is None
@@ -283,6 +427,38 @@ def test_the_displayed_count_of_a_list_may_fall_too(contest: Contest, look: Look
     assert found.message == f"{POST} displays 30 likes, 10 less than 40 before."
 
 
+@pytest.mark.parametrize("numbers", [(7, HIDDEN), (HIDDEN,)], ids=["shown before", "never shown"])
+def test_a_number_that_is_hidden_for_a_day_is_told_until_it_is_shown(
+    contest: Contest, look: Look, numbers: tuple[int | str, ...]
+) -> None:
+    entry_id = contest.add_entry(basis=Basis.COUNT)
+    for number in (*numbers, HIDDEN):
+        contest.read([entry_id], CountingPlatform(numbers={"1": number}))
+    hidden_at = contest.clock() - timedelta(minutes=2)
+    contest.clock.at = hidden_at + timedelta(days=1)
+    assert look(AlertKind.COUNT_HIDDEN) is None
+
+    contest.clock.forward(minutes=1)
+    found = look(AlertKind.COUNT_HIDDEN)
+    assert about(found) == POST
+    assert found is not None
+    assert found.message == f"{POST} hides its number of likes since {hidden_at:%Y-%m-%d %H:%M} UTC: it earns nothing."
+
+    contest.read([entry_id], CountingPlatform(numbers={"1": 7}))
+    assert look(AlertKind.COUNT_HIDDEN) is None
+
+
+def test_a_number_may_be_hidden_where_the_likers_are_named_or_nothing_is_counted_yet(
+    contest: Contest, make_contest: Callable[..., Contest], look: Look
+) -> None:
+    later = make_contest(starts_at=contest.clock() + timedelta(days=9))
+    contest.sweep(contest.add_entry(), FakePlatform(likers=fans(1), displayed=HIDDEN), full=True)
+    later.read([later.add_entry(basis=Basis.COUNT)], CountingPlatform(numbers={"1": HIDDEN}))
+    contest.clock.forward(days=3)
+
+    assert look(AlertKind.COUNT_HIDDEN) is None
+
+
 def test_a_hole_is_told_once_a_day_and_post_while_it_is_news(contest: Contest, look: Look) -> None:
     entry_id = contest.add_entry()
     contest.sweep(entry_id, FakePlatform(likers=fans(1)))
@@ -339,3 +515,46 @@ def test_a_settlement_that_is_a_day_late_is_told_until_it_is_made(contest: Conte
 
     settled(contest)
     assert look(AlertKind.SETTLEMENT_BLOCKED) is None
+
+
+# What it costs
+
+
+def test_looking_costs_no_more_however_many_sweeps_there_were(
+    make_contest_on: Callable[..., Contest], sqlite_url: str
+) -> None:
+    contest = make_contest_on(sqlite_url)
+    for number in ("1", "2"):
+        contest.sweep(contest.add_entry(number), FakePlatform(likers=fans(3)), full=True)
+    steps = [0]
+    event.listen(contest.database.engine, "connect", partial(_count_steps, steps))
+    contest.database.engine.dispose()
+
+    costs = []
+    for times in (10, 100):
+        for _ in range(times):
+            _repeat_the_newest_sweeps(contest)
+        steps[0] = 0
+        assert survey(installation(contest)).conditions == ()
+        costs.append(steps[0])
+
+    assert costs[1] < 1.1 * costs[0]
+
+
+def _count_steps(steps: list[int], connection: Any, _: Any) -> None:
+    """Count the steps of SQLite's machine: they are the same on every computer, unlike seconds."""
+
+    def step() -> int:
+        steps[0] += 1
+        return 0
+
+    connection.set_progress_handler(step, 1)
+
+
+def _repeat_the_newest_sweeps(contest: Contest) -> None:
+    names = [name for name in Sweep.model_fields if name != "id"]
+    columns = ", ".join(names)
+    with contest.writing() as session:
+        newest = "SELECT max(id) FROM sweep GROUP BY entry_id"
+        copy = f"INSERT INTO sweep ({columns}) SELECT {columns} FROM sweep WHERE id IN ({newest})"
+        session.connection().exec_driver_sql(copy)

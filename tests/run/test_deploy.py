@@ -31,7 +31,7 @@ def odd(tmp_path: Path) -> Place:
     folder, command = tmp_path / ODD, tmp_path / "100%H $HOME bin" / "harvester"
     for needed in (folder, command.parent):
         needed.mkdir()
-    command.write_text('#!/bin/sh\npwd\nprintf "%s\\n" "$@"\n')
+    command.write_text('#!/bin/sh\npwd\nprintf "%s\\n" "$@"\necho a problem >&2\n')
     command.chmod(0o755)
     return place(folder, executable=command)
 
@@ -46,9 +46,9 @@ def jobs(text: str) -> list[str]:
 def test_cron_asks_for_a_night_every_ten_minutes_and_polls_twice_an_hour() -> None:
     assert jobs(crontab(place(), SCHEDULE)) == [
         "*/10 * * * * cd /srv/harvester && /srv/harvester/bin/harvester nightly --if-due"
-        " --config /srv/harvester/config.toml >> nightly.log 2>&1",
+        " --config /srv/harvester/config.toml >> nightly.log",
         "10,40 * * * * cd /srv/harvester && /srv/harvester/bin/harvester poll"
-        " --config /srv/harvester/config.toml >> poll.log 2>&1",
+        " --config /srv/harvester/config.toml >> poll.log",
     ]
 
 
@@ -65,8 +65,10 @@ def test_a_shell_reads_difficult_paths_back_from_a_crontab(odd: Place, cron_unes
     command = jobs(crontab(odd, SCHEDULE))[0].removeprefix("*/10 * * * * ")
     assert "%" not in command.replace(r"\%", "")
 
-    subprocess.run(["/bin/sh", "-c", command.replace(r"\%", "%") if cron_unescapes else command], check=True)
+    command = command.replace(r"\%", "%") if cron_unescapes else command
+    done = subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True, text=True)
 
+    assert (done.stdout, done.stderr) == ("", "a problem\n"), "what cron mails"
     said = (odd.folder / "nightly.log").read_text().splitlines()
     assert said == [str(odd.folder), "nightly", "--if-due", "--config", str(odd.config)]
 
@@ -86,6 +88,7 @@ def test_the_daemon_is_started_again_and_confined() -> None:
         "TimeoutStopSec=150",
         "NoNewPrivileges=true",
         "PrivateTmp=true",
+        "UMask=0077",
         "ProtectSystem=strict",
         'ReadWritePaths="/srv/harvester"',
         "WantedBy=multi-user.target",

@@ -147,6 +147,68 @@ def test_a_key_that_others_can_read_fails(clinic: Clinic) -> None:
     assert (health, what) == (Health.FAIL, f"{master} can be read by others: run chmod 600 {master}")
 
 
+@pytest.mark.parametrize(("key", "about"), [("signing", "signing key"), ("master", "database and master key")])
+def test_a_key_that_one_may_not_even_look_for_fails_without_a_traceback(clinic: Clinic, key: str, about: str) -> None:
+    name = "x" * 300  # to root, whose tests these may be, nothing is forbidden
+    clinic.write("[keys]", f"{key}_file = '{name}'")
+
+    [(health, what, remedy)] = clinic.found(about)
+
+    assert (health, what) == (Health.FAIL, f"{clinic.config.parent / name} cannot be looked at: file name too long")
+    assert remedy == "let the user who runs harvester enter its folder"
+
+
+# Alerts
+
+
+@pytest.fixture
+def told(clinic: Clinic) -> Callable[..., Path]:
+    """Write the file of addresses."""
+
+    def write(*urls: str, mode: int = 0o600) -> Path:
+        file = clinic.config.parent / "alerts.urls"
+        file.write_text("\n".join(urls))
+        file.chmod(mode)
+        clinic.write("[alerts]", "urls_file = 'alerts.urls'")
+        return file
+
+    return write
+
+
+def test_addresses_that_are_understood_are_counted(clinic: Clinic, told: Callable[..., Path]) -> None:
+    told("\ufeffjson://me:hunter2@one.example", "json://two.example")
+
+    assert clinic.found("alerts") == [
+        (Health.OK, "addresses understood: 2; 'harvester alerts test' tries them", ""),
+    ]
+
+
+def test_an_address_that_is_not_understood_fails(clinic: Clinic, told: Callable[..., Path]) -> None:
+    told("json://one.example", "nosuch://hunter2@x")
+
+    (failed, what, _), (understood, *_) = clinic.found("alerts")
+
+    assert (failed, understood) == (Health.FAIL, Health.OK)
+    assert what.startswith("address 2 (nosuch://…) is not an address that Apprise understands")
+
+
+def test_without_an_address_only_an_installation_with_a_contest_is_warned(clinic: Clinic, request: Any) -> None:
+    assert clinic.found("alerts") == []
+
+    request.getfixturevalue("open_contest")
+    assert clinic.found("alerts") == [
+        (Health.WARN, "nobody is told what is wrong", "name Apprise URLs in alerts.urls_file")
+    ]
+
+
+def test_addresses_that_others_can_read_are_warned_of(clinic: Clinic, told: Callable[..., Path]) -> None:
+    file = told("json://one.example", mode=0o640)
+
+    assert clinic.found("alerts")[1:] == [
+        (Health.WARN, f"{file} can be read by others, and holds secrets", f"run chmod 600 {file}")
+    ]
+
+
 def test_a_missing_signing_key_is_a_warning(clinic: Clinic) -> None:
     (clinic.config.parent / "keys" / "signing.key").unlink()
 
@@ -399,6 +461,13 @@ def test_a_grant_that_ends_soon_is_warned_of(clinic: Clinic, granted, left: time
     granted(refresh=None, life=left)
 
     assert clinic.found("tiktok")[-1] == found
+
+
+def test_how_soon_is_soon_is_what_alerts_go_by(clinic: Clinic, granted) -> None:
+    granted(refresh=None, life=timedelta(days=8))
+    clinic.write("[alerts]", "grant_days = 9")
+
+    assert clinic.found("tiktok")[-1][0] is Health.WARN
 
 
 def test_a_grant_that_has_ended_fails_offline_too(clinic: Clinic, granted, clock: Clock) -> None:

@@ -17,7 +17,6 @@ from sqlalchemy import event
 from harvester.books.ledger import reverse
 from harvester.config import Settings
 from harvester.connector import Refused
-from harvester.errors import UsageError
 from harvester.run.health import serve_health
 from harvester.store.database import Database
 from harvester.store.installation import Installation
@@ -64,7 +63,9 @@ def watch(clock: Clock) -> Iterator[Callable[..., Watched]]:
 
         def start(at: Installation, address: str = NOWHERE) -> Watched:
             watched = Watched(url="", pulse=clock())
-            served = stack.enter_context(serve_health(at, address, pulse=lambda: watched.pulse))
+            served = stack.enter_context(
+                serve_health(at, address, pulse=lambda: watched.pulse, metrics_kept=timedelta(0))
+            )
             watched.url = f"http://{served}"
             return watched
 
@@ -87,7 +88,13 @@ def add(database: Database, *rows: Any) -> None:
 def test_a_daemon_that_turns_is_well(watched: Watched) -> None:
     assert watched.health() == (
         200,
-        {"status": "ok", "last_pulse": "2027-01-21T20:00:00Z", "open_alerts": 0, "last_night": None},
+        {
+            "status": "ok",
+            "last_pulse": "2027-01-21T20:00:00Z",
+            "open_alerts": 0,
+            "unsent_alerts": 0,
+            "last_night": None,
+        },
     )
 
 
@@ -98,10 +105,13 @@ def test_health_tells_the_last_night_and_the_open_alerts(watched: Watched, datab
         add(database, Night(outcome=outcome, summary="{}", **night))
     add(database, Alert(kind="gap", subject="1", message="", raised_at=was))
     add(database, Alert(kind="gap", subject="2", message="", raised_at=was, recovered_at=clock()))
+    add(database, Alert(kind="gap", subject="3", message="", raised_at=was, sent_at=clock()))
+    add(database, Alert(kind="hole", subject="4", message="", raised_at=was, recovered_at=was))
 
     _, facts = watched.health()
 
-    assert facts["open_alerts"] == 1
+    assert (facts["open_alerts"], facts["unsent_alerts"]) == (2, 2)
+    assert watched.numbers("harvester_alerts_unsent") == {(): 2}
     assert facts["last_night"] == {
         "started_at": "2027-01-21T04:00:00Z",
         "ended_at": "2027-01-21T04:09:00Z",
@@ -140,6 +150,14 @@ def test_only_what_there_is_is_answered(watched: Watched) -> None:
     assert watched.get("/health?x=1").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/health", "/metrics"])
+def test_who_only_asks_for_the_head_gets_the_head(watched: Watched, path: str) -> None:
+    whole, head = watched.get(path), watched.get(path, "HEAD")
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+
+
 def test_somebody_who_never_finishes_a_question_keeps_nobody_waiting(watched: Watched) -> None:
     host, _, port = watched.url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port))) as silent:
@@ -163,13 +181,27 @@ def test_the_address_of_version_six_is_served(at: Installation, watch: Callable[
     assert watch(at, "[::1]:0").health()[0] == 200
 
 
-def test_a_busy_port_is_one_clear_line(at: Installation, watched: Watched, clock: Clock) -> None:
+def test_a_busy_port_is_logged_and_stops_nothing(
+    at: Installation, watched: Watched, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     address = watched.url.removeprefix("http://")
 
-    with pytest.raises(UsageError) as refused, serve_health(at, address, pulse=clock):
-        pass
+    with serve_health(at, address, pulse=clock) as served:
+        assert served == ""
 
-    assert str(refused.value) == f"daemon.listen: {address} cannot be listened on: address already in use"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"daemon.listen: {address} cannot be listened on, so health and metrics are not served: address already in use"
+    ]
+
+
+@pytest.mark.parametrize("address", ["203.0.113.1:9464", "no-such-host.invalid:9464"])
+def test_an_address_that_this_machine_does_not_have_yet_stops_nothing(
+    at: Installation, clock: Clock, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serve_health(at, address, pulse=clock) as served:
+        assert served == ""
+
+    assert f"daemon.listen: {address} cannot be listened on" in caplog.text
 
 
 def test_the_port_is_free_again_afterwards(at: Installation, clock: Clock) -> None:
@@ -180,6 +212,32 @@ def test_the_port_is_free_again_afterwards(at: Installation, clock: Clock) -> No
 
 
 # Metrics
+
+
+def test_numbers_are_read_anew_after_ten_seconds_but_the_pulse_at_once(
+    at: Installation, contest: Contest, clock: Clock
+) -> None:
+    pulse = clock()
+    with serve_health(at, NOWHERE, pulse=lambda: pulse) as served:
+        watched, known = Watched(url=f"http://{served}", pulse=pulse), {}
+        for seconds in (0, 9, 10):
+            clock.at = pulse + timedelta(seconds=seconds)
+            known[seconds] = (
+                len(watched.numbers("harvester_credited_likes_total")),
+                watched.numbers("harvester_requests_total"),
+                watched.numbers("harvester_pulse_age_seconds"),
+            )
+            add(at.database, Sweep(entry_id=contest.add_entry(str(seconds)), requests=1, **_times(clock)))
+
+    assert known == {
+        0: (1, {}, {(): 0}),
+        9: (1, {}, {(): 9}),
+        10: (1, {("fake",): 2}, {(): 10}),
+    }
+
+
+def _times(clock: Clock) -> dict[str, Any]:
+    return {"is_full": True, "started_at": clock(), "touched_at": clock()}
 
 
 def test_credits_are_counted_by_campaign_and_reversals_apart(

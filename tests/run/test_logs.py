@@ -22,7 +22,7 @@ log = logging.getLogger("harvester.run.anything")
 @pytest.fixture
 def written() -> Iterator[Callable[[str], io.StringIO]]:
     """Configure, and put everything back."""
-    root, quiet = logging.getLogger(), ("httpx", "httpcore", "apscheduler", "apprise")
+    root, quiet = logging.getLogger(), ("httpx", "httpcore", "apscheduler", "apprise", "urllib3")
     before = root.level, list(root.handlers), {name: logging.getLogger(name).level for name in quiet}
 
     def configure(log_format: Any) -> io.StringIO:
@@ -118,6 +118,7 @@ def test_libraries_that_would_tell_addresses_are_quiet(written) -> None:
         client.get("https://social.example/likes?token=hunter2")
     logging.getLogger("apscheduler.scheduler").info("Looking for jobs to run")
     logging.getLogger("apprise").error("Unparseable URL slack://hunter2")
+    logging.getLogger("urllib3").error("Retrying https://hooks.example/hunter2")
     logging.getLogger("apscheduler.executors").error("a job raised an exception")
 
     assert [one["event"] for one in objects(stream)] == ["a job raised an exception"]
