@@ -80,7 +80,7 @@ def _settled(result: SettlementResult) -> Iterator[str]:
         yield f"  not read to the end, and accepted ({result.accepted_gap}):"
         yield from _posts(result)
     if result.unproven:
-        yield "  who took a like back could not be told where fewer were named than shown; nothing was taken back there:"
+        yield "  who took a like back cannot be told where fewer are named than shown; nothing was taken back there:"
         yield from (f"    {url}" for url in result.unproven)
     yield "  nothing more is counted"
 
