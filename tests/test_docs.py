@@ -24,7 +24,7 @@ from harvester.cli.main import COMMANDS, app, load_command
 from harvester.cli.runtime import Runtime
 from harvester.collect.registry import check_settings
 from harvester.config import load_settings
-from harvester.contest.load import read_contest
+from harvester.contest.contest_file import read_contest
 from harvester.rehearsal import Bluesky, Kind, Mastodon, SimulatedPlatform, World
 from harvester.rehearsal.faults import Reset, Throttle
 from harvester.store.database import Database
