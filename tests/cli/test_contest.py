@@ -13,7 +13,7 @@ from harvester.rehearsal.faults import Fail
 RATE = 10_000_000
 
 STATUS_KEYS = {
-    *("campaign", "state", "window", "rate_bytes", "likes", "bytes", "beneficiaries", "entries", "checkpoint"),
+    *("at", "campaign", "state", "window", "rate_bytes", "likes", "bytes", "beneficiaries", "entries", "checkpoint"),
     "settlement",
 }
 WINDOW_KEYS = {"start", "end", "timezone"}
