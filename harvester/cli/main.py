@@ -3,12 +3,14 @@
 The nouns are listed here with their help, so that `harvester --help` imports none of them.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from harvester.cli.output import OutputError, open_outlets
 from harvester.errors import HarvesterError
 
 COMMANDS = {
@@ -79,4 +81,10 @@ def load_command(name: str) -> Any:
 
 
 def main() -> None:
-    app()
+    """Run the command that was typed, whatever becomes of its output."""
+    open_outlets()
+    try:
+        app()
+    except OutputError as error:  # said outside a command, by --help
+        typer.echo(f"harvester: {error}", err=True)
+        sys.exit(error.exit_code)

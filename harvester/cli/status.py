@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from threading import Event
 from typing import Annotated
 
@@ -92,9 +93,6 @@ def _watch(database: Database, campaign: str | None, running: Runtime) -> None:
     def picture() -> RenderableType:
         return _text(_still_open(_look(database, campaign, running)))
 
-    with Live(picture(), console=plain_console(), auto_refresh=False) as live:
-        try:
-            while not pause.wait(_SECONDS_BETWEEN_LOOKS):
-                live.update(picture(), refresh=True)
-        except KeyboardInterrupt:
-            return
+    with suppress(KeyboardInterrupt), Live(picture(), console=plain_console(), auto_refresh=False) as live:
+        while not pause.wait(_SECONDS_BETWEEN_LOOKS):
+            live.update(picture(), refresh=True)
