@@ -139,6 +139,14 @@ def test_status_without_a_campaign_lists_them_all(contest) -> None:
     assert "ramadan" in contest("status").out
 
 
+def test_settled_contests_come_last(contest, clock) -> None:
+    contest("campaign", "add", "spring", "--name", "Spring", "--start", "2027-03-01", "--end", "2027-05-01")
+    clock.forward(days=60)
+    assert contest("campaign", "settle", "afcon").code == 0
+
+    assert [view["campaign"] for view in contest("status", "--json").facts] == ["spring", "afcon"]
+
+
 def test_a_status_for_people_shows_shown_held_and_gap_side_by_side(contest, platform, publish) -> None:
     post = publish(1_200)
     post.hide("fan-0")

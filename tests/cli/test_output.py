@@ -62,15 +62,18 @@ def test_letters_that_an_output_lacks_are_no_traceback(contest, encoding: str) -
     assert NAME in [one["name"] for one in json.loads(lists[1].stdout)]
 
 
-def test_a_status_is_watched_on_a_screen_until_it_is_interrupted(contest) -> None:
+def test_what_is_not_settled_is_watched_on_a_screen_until_an_interrupt(contest, clock) -> None:
+    contest("campaign", "add", "spring", "--name", "Spring", "--start", "2027-03-01", "--end", "2027-05-01")
+    clock.forward(days=60)
+    assert contest("campaign", "settle", "afcon").code == 0
     screen, terminal = pty.openpty()
     with subprocess.Popen([*COMMAND, "status", "--watch"], stdout=terminal, stderr=terminal) as watching:
-        seen = read_until(screen, b"afcon", b"likes credited")
+        seen = read_until(screen, b"spring", b"likes credited")
         watching.send_signal(signal.SIGINT)
         assert watching.wait(timeout=60) == 0
     os.close(screen)
     os.close(terminal)
-    assert b"Traceback" not in seen
+    assert b"afcon" not in seen
 
 
 def read_until(screen: int, *words: bytes) -> bytes:
