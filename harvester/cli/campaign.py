@@ -49,11 +49,11 @@ def add(
     slug: Annotated[str, typer.Argument(help="A short name for commands and files: afcon-2027.")],
     name: Annotated[str, typer.Option(help="The name people read.")],
     start: Annotated[str, typer.Option(help="First instant that counts; a bare date is midnight in the zone.")],
-    end: Annotated[str, typer.Option(help="First instant that no longer counts.")],
+    end: Annotated[str, typer.Option(help="First instant that no longer counts; still to come.")],
     tz: Annotated[str, typer.Option(help="IANA time zone of the campaign.")] = DEFAULT_ZONE,
     rate: Annotated[str, typer.Option(help="What a like is worth.")] = "10MB",
     cap: Annotated[str | None, typer.Option(help="The most the sponsor gives, such as 5TB.")] = None,
-    floor: Annotated[str | None, typer.Option(help="The least the sponsor gives, whatever is liked.")] = None,
+    floor: Annotated[str | None, typer.Option(help="The least the sponsor gives, such as 20GB.")] = None,
     keeps: Annotated[
         Keeps, typer.Option(help="A like counts if it was made ever, or still stands at the end.")
     ] = Keeps.EVER,
@@ -63,7 +63,8 @@ def add(
 ) -> None:
     """Add a contest.
 
-    Example: harvester campaign add afcon-2027 --name "AFCON 2027" --start 2027-06-19 --end 2027-07-19
+    Example: harvester campaign add afcon-2027 --name "AFCON 2027" --start 2027-06-19 --end 2027-07-19 --floor 20GB
+    --keeps standing
     """
     running = runtime(ctx)
     zone = find_zone(tz)

@@ -27,7 +27,7 @@ COMMANDS = {
     "run": "The daemon: polls by itself, closes and settles on time.",
     "deploy": "What makes it run by itself, as text: cron, systemd.",
     "alerts": "Who is told what: list, test.",
-    "status": "Displayed, held and gap per post; totals.",
+    "status": "Totals; displayed, held and gap per post.",
     "db": "The database: upgrade, backup.",
     "doctor": "What works, what soon will not, and what to do.",
     "connectors": "The platforms that can be read: list, check, login.",

@@ -40,9 +40,10 @@ def status(
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Show, per post, the likes displayed, the likers held and the gap; then totals. Nothing is asked of any platform.
+    """Show the totals; then, per post, the likes displayed, the likers held and the gap. No platform is asked.
 
-    With --json a CAMPAIGN gives one document, none gives a list of them.
+    With --json a CAMPAIGN gives one document, none gives a list of them. With --watch, what is settled is left out
+    unless it is named.
 
     Example: harvester status afcon-2027 --watch
     """

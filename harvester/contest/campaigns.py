@@ -91,7 +91,7 @@ def check_name(what: str, name: str) -> None:
 def check_reason(reason: str) -> None:
     """Refuse a decision that does not say why."""
     if not reason.strip():
-        raise UsageError("a decision needs a reason: it is kept with it")
+        raise UsageError("a decision needs a reason, and this one is blank: say why")
 
 
 def add_campaign(session: Session, master: MasterKey, new: NewCampaign, *, author: str, now: datetime) -> CampaignFacts:
