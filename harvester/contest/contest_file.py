@@ -98,6 +98,12 @@ _EXAMPLES = {
     "published": "2027-06-19T08:00",
     "entrants": "Yasmine",
 }
+_SHAPES = {
+    "campaign": "write [campaign], once, with single brackets, and its keys below it",
+    "association": "write [[association]], with double brackets, above the keys of each",
+    "post": "write [[post]], with double brackets, above the keys of each",
+    "entrants": 'write a list in brackets, such as ["Yasmine", "Amine"]',
+}
 _WRONG = re.compile(
     r"(?P<what>.*?)(?: - at `\$\.(?P<table>\w+)(?:\[(?P<number>\d+)\])?(?:\.(?P<key>\w+))?`)?", re.DOTALL
 )
@@ -128,13 +134,6 @@ def _what(wrong: re.Match[str]) -> str:
     if "enum value" in what:
         return f"{word!r} is not known (known here: {', '.join(_CHOICES[key])})"
     if what.startswith("Expected `str"):
-        return f'write it in quotes, such as "{_EXAMPLES.get(key, "...")}"'
+        example = f', such as "{_EXAMPLES[key]}"' if key in _EXAMPLES else ""
+        return f"write it in quotes{example}"
     return _SHAPES[table]
-
-
-_SHAPES = {
-    "campaign": "write [campaign], once, with single brackets, and its keys below it",
-    "association": "write [[association]], with double brackets, above the keys of each",
-    "post": "write [[post]], with double brackets, above the keys of each",
-    "entrants": 'write a list in brackets, such as ["Yasmine", "Amine"]',
-}
