@@ -35,9 +35,11 @@ class Volume:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read '10MB', '1.5 GB' or '10000000'; a unit is B, kB, MB, GB, TB or PB."""
+        """Read '10MB', '1.5 GB' or '20 B'; a number alone is refused: nobody means 20 bytes by 20."""
         written = _WRITTEN.fullmatch(text.strip())
-        factor = _UNITS.get((written["unit"] or "B").upper()) if written else None
+        if written and not written["unit"]:
+            raise UsageError(f"{text!r} has no unit: write B, kB, MB, GB or TB after the number, such as 10MB or 20GB")
+        factor = _UNITS.get(written["unit"].upper()) if written else None
         if written is None or factor is None:
             raise UsageError(f"{text!r} is not a volume: write a number and B, kB, MB, GB or TB, such as 10MB")
         size = Fraction(written["number"].replace("_", "")) * factor

@@ -19,11 +19,11 @@ UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**
         ("10MB", 10_000_000),
         ("10 MB", 10_000_000),
         (" 10mb ", 10_000_000),
-        ("10000000", 10_000_000),
         ("10_000_000 B", 10_000_000),
         ("1.5GB", 1_500_000_000),
         ("0.000001MB", 1),
-        ("0", 0),
+        ("20 B", 20),
+        ("0B", 0),
         ("9223.372036854775807PB", MOST_BYTES),
     ],
 )
@@ -36,8 +36,8 @@ def test_a_volume_is_read_as_people_write_it(text: str, size: int) -> None:
     [
         *("10MiB", "10 MIB", "10Mi", "10GiB", "10KiB", "10mebibytes"),
         *("", "MB", "ten", "-1MB", "+1MB", "1e7", "1e7MB", "nan", "inf", "1,5GB", "10 MB/s", "10MB 5kB", "٣MB", "10EB"),
-        *("1.5B", "0.5", "1.0000001MB", ".5MB", "5.MB", "10 M B", "10MB\n5"),
-        *("9223372036854775808", "9223.372036854775808PB", "99999999999999999999999999999999999PB"),
+        *("1.5B", "0.5B", "1.0000001MB", ".5MB", "5.MB", "10 M B", "10MB\n5"),
+        *("9223372036854775808B", "9223.372036854775808PB", "99999999999999999999999999999999999PB"),
     ],
 )
 def test_what_is_no_volume_is_refused_in_one_line(text: str) -> None:
@@ -45,6 +45,12 @@ def test_what_is_no_volume_is_refused_in_one_line(text: str) -> None:
         Volume.parse(text)
 
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["20", "0", "1.5", "10000000"])
+def test_a_number_without_a_unit_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=f"'{text}' has no unit: write B, kB, MB, GB or TB after the number"):
+        Volume.parse(text)
 
 
 @given(size=st.integers(0, MOST_BYTES), unit=st.sampled_from(sorted(UNITS)))

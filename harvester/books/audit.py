@@ -1,7 +1,7 @@
 """Every promise that rows make about each other, computed once more: one that fails, and no total can be signed.
 
 It only reads. What it says of a campaign holds at one moment, so it wants a session that sees one moment; then sweeps
-may go on meanwhile. This file holds the checks of the money, `recount` those of the likes.
+may go on meanwhile. This file holds the checks of the money, `recount` those of the likes, `timing` those of when.
 """
 
 from collections import Counter
@@ -12,11 +12,11 @@ from typing import Any
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from harvester.books import recount
-from harvester.books.ledger import WHOLE_PPM, balances, campaign_accounts, credited_bytes, shares
+from harvester.books import recount, timing
+from harvester.books.ledger import CAMPAIGN_WIDE, WHOLE_PPM, balances, campaign_accounts, credited_bytes, shares
 from harvester.books.recount import Found, rows
 from harvester.store.kinds import AccountKind
-from harvester.store.models import Association, Campaign, Settlement, Transfer
+from harvester.store.models import Account, Association, Campaign, Settlement, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,24 @@ class Problem:
 
 
 def audit_campaign(session: Session, slug: str) -> tuple[Problem, ...]:
-    """Recompute everything a campaign's rows promise; nothing found means that all of it holds."""
+    """Recompute everything a campaign's rows promise; nothing found means that all of it holds.
+
+    Without its own accounts nothing of it can be recomputed, and that is all that is said.
+    """
     campaign = session.exec(select(Campaign).where(Campaign.slug == slug)).one()
-    return tuple(
-        Problem(campaign=slug, about=about, what=what) for check in _CHECKS for about, what in check(session, campaign)
-    )
+    found = [*_accounts_are_there(session, campaign)]
+    if not found:
+        found = [one for check in _CHECKS for one in check(session, campaign)]
+    return tuple(Problem(campaign=slug, about=about, what=what) for about, what in found)
+
+
+def _accounts_are_there(session: Session, campaign: Campaign) -> Found:
+    """Each campaign has one account of each kind of its own; those of its associations are as many as there are."""
+    own = select(Account.kind).where(Account.campaign_id == campaign.id, col(Account.association_id).is_(None))
+    number = Counter(session.exec(own))
+    for kind in CAMPAIGN_WIDE:
+        if number[kind] != 1:
+            yield "accounts", f"it has {number[kind]:,} of the kind {kind}, expected 1: nothing can be recomputed"
 
 
 def _accounts_balance(session: Session, campaign: Campaign) -> Found:
@@ -78,7 +91,7 @@ def _credits_have_a_cause(session: Session, campaign: Campaign) -> Found:
         SELECT t.key FROM transfer t
         JOIN account d ON d.id = t.debit_id JOIN account c ON c.id = t.credit_id
         WHERE t.campaign_id = :campaign AND t.reverses_id IS NULL AND (
-            c.kind = 'sponsor' OR (d.kind = 'sponsor' AND t.key NOT LIKE 'floor:%' AND NOT (
+            c.kind = 'sponsor' OR (d.kind = 'sponsor' AND t.key <> 'floor:' || t.campaign_id AND NOT (
                 t.rate_id IS NOT NULL AND (t.key LIKE 'sweep:%' OR t.key LIKE 'reading:%')))
         ) ORDER BY t.id
     """
@@ -148,6 +161,7 @@ def _settled_is_what_was_credited(session: Session, campaign: Campaign) -> Found
     """What a settlement says is what its transfers say; a correction made later takes nothing away from it."""
     settled = session.exec(select(Settlement).where(Settlement.campaign_id == campaign.id)).one_or_none()
     if settled is None:
+        yield from _booked_without_settlement(session, campaign)
         return
     accounts = campaign_accounts(session, campaign.id or 0)
     credited = _sums(session, campaign, Transfer.debit_id == accounts.sponsor_id)
@@ -165,8 +179,17 @@ def _settled_is_what_was_credited(session: Session, campaign: Campaign) -> Found
     for what, (said, booked) in facts.items():
         if said != booked:
             yield "settlement", f"it says {said:,} {what}, the transfers {booked:,}"
+    if settled.floor_bytes and settled.bytes != campaign.floor_bytes:
+        yield "settlement", f"it came to {settled.bytes:,} bytes up to a floor of {campaign.floor_bytes or 0:,}"
     if settled.bytes != credited[1] - returned[1]:
         yield from _credits_after(session, campaign, settled, accounts.sponsor_id)
+
+
+def _booked_without_settlement(session: Session, campaign: Campaign) -> Found:
+    is_of_one = col(Transfer.key).startswith("settlement:") | col(Transfer.key).startswith("floor:")
+    booked = select(Transfer.key).where(Transfer.campaign_id == campaign.id, is_of_one).order_by(col(Transfer.id))
+    for key in session.exec(booked):
+        yield f"transfer {key}", "it belongs to a settlement, and there is none"
 
 
 def _credits_after(session: Session, campaign: Campaign, settled: Settlement, sponsor_id: int) -> Found:
@@ -200,4 +223,10 @@ _CHECKS: tuple[Callable[[Session, Campaign], Found], ...] = (
     recount.marks_are_the_highest_numbers,
     recount.held_are_the_observations,
     recount.persons_earn_once,
+    timing.credits_came_after_their_rate,
+    timing.credits_came_before_the_next_rate,
+    timing.readings_are_the_evidence_of_sweeps,
+    timing.readings_are_credited_when_they_were_read,
+    timing.numbers_were_counted_in_the_window,
+    timing.likers_were_seen_in_the_window,
 )

@@ -21,7 +21,7 @@ from harvester.volume import Volume, split
 
 WHOLE_PPM = 1_000_000
 _INSERT_TRANSFER = insert(SQLModel.metadata.tables["transfer"])
-_CAMPAIGN_WIDE = (AccountKind.SPONSOR, AccountKind.POOL, AccountKind.QUARANTINE)
+CAMPAIGN_WIDE = (AccountKind.SPONSOR, AccountKind.POOL, AccountKind.QUARANTINE)
 _PER_ASSOCIATION = (AccountKind.PLEDGED, AccountKind.COMMITTED, AccountKind.DELIVERED)
 
 
@@ -58,7 +58,7 @@ class Credit:
 
 def open_campaign_accounts(session: Session, campaign_id: int) -> None:
     """Open the accounts every campaign has."""
-    session.add_all(Account(campaign_id=campaign_id, name=kind, kind=kind) for kind in _CAMPAIGN_WIDE)
+    session.add_all(Account(campaign_id=campaign_id, name=kind, kind=kind) for kind in CAMPAIGN_WIDE)
     session.flush()
 
 
@@ -77,7 +77,7 @@ def open_association_accounts(session: Session, campaign_id: int, association: A
 def campaign_accounts(session: Session, campaign_id: int) -> CampaignAccounts:
     """Find the two accounts that every credit moves between."""
     wanted = select(Account.kind, Account.id).where(Account.campaign_id == campaign_id)
-    ids = {kind: number for kind, number in session.exec(wanted) if kind in _CAMPAIGN_WIDE}
+    ids = {kind: number for kind, number in session.exec(wanted) if kind in CAMPAIGN_WIDE}
     return CampaignAccounts(
         campaign_id=campaign_id, sponsor_id=ids[AccountKind.SPONSOR] or 0, pool_id=ids[AccountKind.POOL] or 0
     )
@@ -125,6 +125,9 @@ def reverse(session: Session, key: str, *, reason: str, author: str, at: datetim
     if amount >= original.amount:
         raise UsageError(f"transfer {key!r} is already reversed")
     opposite = _opposite(original, original.amount - int(amount), original.likes - int(likes))
+    if original.rate_id is not None:  # a credit: what is pledged of it comes back into the pool first
+        leaving = original.amount - int(amount)
+        distribute(session, original.campaign_id, reason="to be reversed", author=author, at=at, leaving=leaving)
     session.add(Transfer(**opposite, key=f"reversal:{original.id}", reason=reason, author=author, made_at=at))
 
 

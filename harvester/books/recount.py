@@ -16,8 +16,9 @@ from harvester.store.models import Campaign
 
 Found = Iterator[tuple[str, str]]
 
-_OWN = "IN (SELECT id FROM entry WHERE campaign_id = :campaign)"
+OWN = "IN (SELECT id FROM entry WHERE campaign_id = :campaign)"
 _SWEEPS = "sweep s JOIN entry e ON e.id = s.entry_id AND e.campaign_id = :campaign"
+COUNTED_SWEEPS = f"{_SWEEPS} AND e.basis = 'count'"
 _ENTRY = "'entry ' || e.id || ' (' || e.pasted_url || ')'"
 _EARNED = "o.verdict IN ('credited', 'uncertain')"
 _VERDICTS = " + ".join(f"s.{verdict}" for verdict in Verdict)
@@ -32,7 +33,7 @@ def verdicts_are_the_observations(session: Session, campaign: Campaign) -> Found
     )
     observed = f"""
         SELECT 'sweep ' || o.sweep_id || ', ' || o.verdict AS about, count(*) AS likes
-        FROM observation o WHERE o.entry_id {_OWN} GROUP BY o.sweep_id, o.verdict
+        FROM observation o WHERE o.entry_id {OWN} GROUP BY o.sweep_id, o.verdict
     """
     for about, counted, seen in differences(session, campaign, counters, observed):
         yield about, f"its counter says {counted:,}, its observations are {seen:,}"
@@ -49,7 +50,7 @@ def new_likes_all_have_a_verdict(session: Session, campaign: Campaign) -> Found:
 def pages_are_credited(session: Session, campaign: Campaign) -> Found:
     observed = rf"""
         SELECT 'sweep\:' || o.sweep_id || '\:page\:' || o.page || ' of entry ' || o.entry_id AS about, count(*) AS likes
-        FROM observation o WHERE o.entry_id {_OWN} AND {_EARNED} GROUP BY o.entry_id, o.sweep_id, o.page
+        FROM observation o WHERE o.entry_id {OWN} AND {_EARNED} GROUP BY o.entry_id, o.sweep_id, o.page
     """
     credited = rf"""
         SELECT replace(t.key, '\:rate\:' || coalesce(t.rate_id, 0), '') || ' of entry ' || coalesce(t.entry_id, 0)
@@ -63,7 +64,7 @@ def pages_are_credited(session: Session, campaign: Campaign) -> Found:
 def readings_are_credited(session: Session, campaign: Campaign) -> Found:
     counted = rf"""
         SELECT 'reading\:' || r.id || ' of entry ' || e.id AS about, s.credited + s.uncertain AS likes
-        FROM {_SWEEPS} AND e.basis = 'count' JOIN reading r ON r.sweep_id = s.id AND r.entry_id = e.id
+        FROM {COUNTED_SWEEPS} JOIN reading r ON r.sweep_id = s.id AND r.entry_id = e.id
     """
     credited = rf"""
         SELECT t.key || ' of entry ' || coalesce(t.entry_id, 0) AS about, t.likes AS likes
@@ -76,7 +77,7 @@ def readings_are_credited(session: Session, campaign: Campaign) -> Found:
 def numbers_are_judged_once(session: Session, campaign: Campaign) -> Found:
     """What a reading adds is what it exceeds all readings before it by."""
     counters = f"""
-        SELECT 'sweep ' || s.id AS about, s.new AS likes FROM {_SWEEPS} WHERE e.basis = 'count'
+        SELECT 'sweep ' || s.id AS about, s.new AS likes FROM {COUNTED_SWEEPS}
     """
     added = """
         SELECT 'sweep ' || sweep_id AS about, CASE WHEN likes > before THEN likes - before ELSE 0 END AS likes
@@ -102,7 +103,7 @@ def marks_are_the_highest_numbers(session: Session, campaign: Campaign) -> Found
         WHERE e.campaign_id = :campaign AND e.basis = 'count' GROUP BY e.id, e.pasted_url
     """
     judged = f"""
-        SELECT {_ENTRY} AS about, {_VERDICTS} AS likes FROM {_SWEEPS} WHERE e.basis = 'count'
+        SELECT {_ENTRY} AS about, {_VERDICTS} AS likes FROM {COUNTED_SWEEPS}
     """
     for about, mark, shown in differences(session, campaign, marks, highest):
         yield about, f"its high-water mark is {mark:,}, the highest number read is {shown:,}"
@@ -118,7 +119,7 @@ def held_are_the_observations(session: Session, campaign: Campaign) -> Found:
     standing = f"""
         SELECT {_ENTRY} AS about, o.likers AS likes
         FROM (SELECT entry_id, count(*) AS likers FROM observation
-              WHERE entry_id {_OWN} AND absences < 2 GROUP BY entry_id) o
+              WHERE entry_id {OWN} AND absences < 2 GROUP BY entry_id) o
         JOIN entry e ON e.id = o.entry_id
     """
     for about, counted, seen in differences(session, campaign, counters, standing):
@@ -128,7 +129,7 @@ def held_are_the_observations(session: Session, campaign: Campaign) -> Found:
 def persons_earn_once(session: Session, campaign: Campaign) -> Found:
     """Where a person counts once in the campaign, nobody earned on two posts."""
     twice = f"""
-        SELECT min(o.entry_id), max(o.entry_id) FROM observation o WHERE o.entry_id {_OWN} AND {_EARNED}
+        SELECT min(o.entry_id), max(o.entry_id) FROM observation o WHERE o.entry_id {OWN} AND {_EARNED}
         GROUP BY o.pseudonym HAVING count(*) > 1
     """
     if campaign.unique_per is UniquePer.CAMPAIGN:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
+from harvester.cli.post import say_added
 from harvester.cli.runtime import (
     DEFAULT_CONFIG,
     CampaignArgument,
@@ -29,7 +31,8 @@ from harvester.contest.campaigns import (
     find_campaign,
     list_campaigns,
 )
-from harvester.contest.load import load_contest, read_contest
+from harvester.contest.contest_file import read_contest
+from harvester.contest.load import Loaded, load_contest
 from harvester.contest.times import find_zone, read_time, write_time
 from harvester.report.text import table
 from harvester.run.poll import overall
@@ -46,11 +49,11 @@ def add(
     slug: Annotated[str, typer.Argument(help="A short name for commands and files: afcon-2027.")],
     name: Annotated[str, typer.Option(help="The name people read.")],
     start: Annotated[str, typer.Option(help="First instant that counts; a bare date is midnight in the zone.")],
-    end: Annotated[str, typer.Option(help="First instant that no longer counts.")],
+    end: Annotated[str, typer.Option(help="First instant that no longer counts; still to come.")],
     tz: Annotated[str, typer.Option(help="IANA time zone of the campaign.")] = DEFAULT_ZONE,
     rate: Annotated[str, typer.Option(help="What a like is worth.")] = "10MB",
     cap: Annotated[str | None, typer.Option(help="The most the sponsor gives, such as 5TB.")] = None,
-    floor: Annotated[str | None, typer.Option(help="The least the sponsor gives, whatever is liked.")] = None,
+    floor: Annotated[str | None, typer.Option(help="The least the sponsor gives, such as 20GB.")] = None,
     keeps: Annotated[
         Keeps, typer.Option(help="A like counts if it was made ever, or still stands at the end.")
     ] = Keeps.EVER,
@@ -60,7 +63,8 @@ def add(
 ) -> None:
     """Add a contest.
 
-    Example: harvester campaign add afcon-2027 --name "AFCON 2027" --start 2027-06-19 --end 2027-07-19
+    Example: harvester campaign add afcon-2027 --name "AFCON 2027" --start 2027-06-19 --end 2027-07-19 --floor 20GB
+    --keeps standing
     """
     running = runtime(ctx)
     zone = find_zone(tz)
@@ -71,8 +75,8 @@ def add(
         ends_at=read_time(end, zone),
         zone=zone,
         rate=Volume.parse(rate),
-        cap=Volume.parse(cap) if cap else None,
-        floor=Volume.parse(floor) if floor else None,
+        cap=Volume.parse(cap) if cap is not None else None,
+        floor=Volume.parse(floor) if floor is not None else None,
         keeps=keeps,
         unique_per=unique_per,
     )
@@ -156,9 +160,16 @@ def load(
     if as_json:
         show_json(done)
     else:
-        for line in done.lines():
-            typer.echo(line)
+        _show_loaded(done, find_zone(contest.campaign.timezone))
     exit_with(overall(done.outcomes))
+
+
+def _show_loaded(done: Loaded, zone: ZoneInfo) -> None:
+    typer.echo(f"campaign {done.campaign}: {'added' if done.is_new else 'is there already'}")
+    for slug in done.associations:
+        typer.echo(f"association {slug}: added")
+    for post in done.posts:
+        say_added(post, zone)
 
 
 def _as_json(campaign: CampaignFacts, now: Any) -> dict[str, Any]:

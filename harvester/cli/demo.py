@@ -6,13 +6,14 @@ operator would type.
 
 import json
 import os
+import signal
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -32,6 +33,7 @@ _NEXT = """What to type next:
   harvester connectors list        whose posts can be read, and what their URLs look like
   harvester init                   config.toml, keys, database
   harvester campaign add --help    your first contest; README.md walks through it"""
+_INTERRUPTED = 130  # as a shell has it
 _ZONE = find_zone("Africa/Casablanca")
 app = new_app()
 
@@ -48,15 +50,40 @@ def demo(
 
     Example: harvester demo
     """
-    if folder is not None and folder.exists():
-        raise UsageError(f"{folder} exists: name a new folder")
-    with tempfile.TemporaryDirectory(prefix="harvester-demo-") if folder is None else nullcontext(folder) as place:
-        Path(place).mkdir(parents=True, exist_ok=True)
-        with RehearsedContest() as contest:
-            _Demo(contest, Path(place)).run()
+    if folder is not None:
+        _make(folder)
+    kept = nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="harvester-demo-")
+    with _stopping_at_once(), kept as place, RehearsedContest() as contest:
+        _Demo(contest, Path(place)).run()
     typer.echo(_NEXT)
     if folder is not None:
         typer.echo(f"  harvester status --config {folder / 'config.toml'}")
+
+
+def _make(folder: Path) -> None:
+    """Make the folder to keep; `UsageError` when it is there already, or cannot be."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError as error:
+        raise UsageError(f"{folder} exists: name a new folder") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(f"the folder {folder} cannot be made: {reason}") from error
+
+
+@contextmanager
+def _stopping_at_once() -> Iterator[None]:
+    """Let Ctrl-C end the whole demo: as an exception, each typed command would take it for the end of itself alone."""
+
+    def stop(*_: object) -> NoReturn:
+        typer.echo("harvester: the demo was stopped", err=True)
+        raise SystemExit(_INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Demo:

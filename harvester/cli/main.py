@@ -3,12 +3,14 @@
 The nouns are listed here with their help, so that `harvester --help` imports none of them.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from harvester.cli.output import OutputError, open_outlets
 from harvester.errors import HarvesterError
 
 COMMANDS = {
@@ -25,7 +27,7 @@ COMMANDS = {
     "run": "The daemon: polls by itself, closes and settles on time.",
     "deploy": "What makes it run by itself, as text: cron, systemd.",
     "alerts": "Who is told what: list, test.",
-    "status": "Displayed, held and gap per post; totals.",
+    "status": "Totals; displayed, held and gap per post.",
     "db": "The database: upgrade, backup.",
     "doctor": "What works, what soon will not, and what to do.",
     "connectors": "The platforms that can be read: list, check, login.",
@@ -79,4 +81,10 @@ def load_command(name: str) -> Any:
 
 
 def main() -> None:
-    app()
+    """Run the command that was typed, whatever becomes of its output."""
+    open_outlets()
+    try:
+        app()
+    except OutputError as error:  # said outside a command, by --help
+        typer.echo(f"harvester: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -122,7 +122,8 @@ def _what_is_wrong(night: NightSummary, zone: ZoneInfo) -> Iterable[str]:
     if night.problems:
         yield "  what to do: change nothing, keep a copy of the database as it is, and call the auditor"
     for trouble in night.troubles:
-        yield from _trouble(trouble, zone)
+        if trouble.cause is not Cause.STOPPED or not trouble.posts:  # those posts are listed below
+            yield from _trouble(trouble, zone)
     if left := [one.url for one in night.remaining if one.cause is Cause.STOPPED]:
         yield "not read to the end when the job ended:"
         yield from (f"  {url}" for url in left)
@@ -133,7 +134,7 @@ def _campaign(one: CampaignNight) -> str:
     done = "".join(f", {name}: {number:,}" for name, number in closings.items() if number)
     return (
         f"{one.campaign} ({one.state}): {one.complete:,} of {_number(one.posts, 'post')} read to the end, "
-        f"{_number(one.credited, 'more like')} credited{done}"
+        f"{_number(one.credited, 'more like')} credited, {one.likes:,} in all: {Volume(one.bytes)}{done}"
     )
 
 

@@ -1,6 +1,7 @@
 """`harvester post`: the posts of a contest."""
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -20,7 +21,7 @@ from harvester.cli.runtime import (
 )
 from harvester.collect.registry import recognise
 from harvester.connector import Basis
-from harvester.contest.campaigns import CampaignFacts, find_campaign
+from harvester.contest.campaigns import find_campaign
 from harvester.contest.entries import AddedPost, NewEntry, add_posts, remove_entry
 from harvester.contest.times import read_time, write_time
 from harvester.errors import UsageError
@@ -69,7 +70,7 @@ def add(
         show_json(added)
     else:
         for one in added:
-            _say(one, found)
+            say_added(one, found.zone)
     exit_with(overall(one.outcome for one in added))
 
 
@@ -114,11 +115,12 @@ def remove(
     typer.echo(f"{url} is no longer read; its credits stay")
 
 
-def _say(one: AddedPost, campaign: CampaignFacts) -> None:
+def say_added(one: AddedPost, zone: ZoneInfo) -> None:
+    """Say what became of a post: what was found, and what a person should know before the first poll."""
     if one.outcome is not SweepOutcome.COMPLETE:
         return typer.echo(f"harvester: not added: {one.url}: {one.reason}", err=True)
     shows = f"{one.displayed:,} likes shown" if one.displayed is not None else "likes not shown"
-    since = f"published {write_time(one.published_at, campaign.zone)}" if one.published_at else "publication unknown"
+    since = f"published {write_time(one.published_at, zone)}" if one.published_at else "publication unknown"
     how = ", credited by that number: the likers stay unknown" if one.basis is Basis.COUNT else ""
     typer.echo(f"added: {one.url}: {since}, {shows}{how}")
     if one.reason:

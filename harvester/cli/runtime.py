@@ -1,7 +1,10 @@
 """What every command needs: its shared options, the settings, the database, the time, and how to answer."""
 
+import codecs
 import getpass
+import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,8 +107,10 @@ def show(content: RenderableType) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Print for a program: one indented JSON document."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    """Print for a program: one indented JSON document, with escapes where the output could not hold every letter."""
+    document = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    holds_all = codecs.lookup(getattr(sys.stdout, "encoding", None) or "utf-8").name == "utf-8"
+    typer.echo(document if holds_all else json.dumps(json.loads(document), indent=2))
 
 
 def exit_with(outcome: SweepOutcome) -> NoReturn:

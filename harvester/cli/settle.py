@@ -79,9 +79,8 @@ def _settled(result: SettlementResult) -> Iterator[str]:
     if result.left_over:
         yield f"  not read to the end, and accepted ({result.accepted_gap}):"
         yield from _posts(result)
-    if result.unproven:
-        yield "  who took a like back could not be told where fewer were named than shown; nothing was taken back there:"
-        yield from (f"    {url}" for url in result.unproven)
+    for post in result.unproven:
+        yield f"  {post.likers:,} credited likers of {post.url} are no longer named, yet may be in its number: kept"
     yield "  nothing more is counted"
 
 

@@ -74,7 +74,7 @@ def draw(
     campaign: CampaignArgument,
     number: Annotated[int, typer.Option("--number", min=1, max=1000, help="How many likers are to win.")],
     seed: Annotated[str, typer.Option("--seed", help="Public randomness, announced before it existed.")],
-    reason: ReasonOption,
+    reason: Annotated[str, typer.Option("--reason", help="What is drawn for; printed with the winners, not stored.")],
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:

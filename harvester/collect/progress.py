@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import func, true, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from harvester.books.counts import Shown, keep_reading
@@ -145,9 +146,9 @@ def end(session: Session, sweep_id: int, ending: Ending, *, requests: int, now: 
     sweep.touched_at = now
     if ending.outcome is SweepOutcome.COMPLETE:
         _mark_present(session, sweep.entry_id)
-    if ending.is_capped and not _proves_absence(sweep):
+    if ending.is_capped and (sweep.displayed_after is None or sweep.listed < sweep.displayed_after):
         _note_hole(session, sweep, now)
-    if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and not ending.is_capped and _proves_absence(sweep):
+    if ending.outcome is SweepOutcome.COMPLETE and sweep.is_full and not ending.is_capped:
         sweep.unliked += _mark_absences(session, sweep)
 
 
@@ -206,7 +207,7 @@ def _progress(session: Session, sweep: Sweep) -> Progress:
         cursor=sweep.cursor,
         listed=sweep.listed,
         previous_sweep_at=previous.started_at if previous else None,
-        known_shortfall=max((full.displayed_after or 0) - full.listed, 0) if full else 0,
+        known_shortfall=_shortfall(full),
     )
 
 
@@ -242,15 +243,38 @@ def _unseen_before(session: Session, entry_id: int) -> int:
     return int(session.exec(stated).one() or 0)
 
 
-def _proves_absence(sweep: Sweep) -> bool:
-    """A list shorter than the platform's own count may have lost anybody: then nobody's absence means anything."""
-    return sweep.displayed_after is not None and sweep.listed >= sweep.displayed_after
+def _shortfall(full: Sweep | None) -> int:
+    return max((full.displayed_after or 0) - full.listed, 0) if full else 0
+
+
+def was_missed_before(session: Session, entry_id: int, sweep_id: int) -> bool:
+    """Tell whether somebody whom the full sweep before missed has not been met by this one either."""
+    is_missed = (col(Observation.absences) == 1) & (col(Observation.last_sweep_id) != sweep_id)
+    return (
+        session.exec(select(Observation.page).where(Observation.entry_id == entry_id, is_missed).limit(1)).first()
+        is not None
+    )
 
 
 def _mark_absences(session: Session, sweep: Sweep) -> int:
-    """Count one more absence of everyone this sweep did not meet; give how many are un-likes by that."""
+    """Count one more absence of those this full sweep did not meet; give how many are un-likes by that.
+
+    A list that falls further short of the platform's own number than the one that last named somebody lost people whom
+    the number still counts: then that absence means nothing.
+    """
+    if sweep.displayed_after is None:
+        return 0
+    one = aliased(Sweep)
+    is_earlier = (col(one.id) <= Observation.last_sweep_id) & _is_whole(one, sweep.entry_id)
+    shortfall_then = select(func.coalesce(one.displayed_after, 0) - one.listed).where(is_earlier)
+    then = shortfall_then.order_by(col(one.id).desc()).limit(1).correlate(Observation).scalar_subquery()
+    is_believed = func.coalesce(then, 0) >= _shortfall(sweep) if _shortfall(sweep) else true()
     was_not_met = (col(Observation.entry_id) == sweep.entry_id) & (col(Observation.last_sweep_id) != sweep.id)
-    absent = {number: was_not_met & (col(Observation.absences) == number) for number in (0, 1)}
+    absent = {number: was_not_met & (col(Observation.absences) == number) & is_believed for number in (0, 1)}
     unliked = session.exec(update(Observation).where(absent[1]).values(absences=UNLIKED))
     session.exec(update(Observation).where(absent[0]).values(absences=1))
     return unliked.rowcount
+
+
+def _is_whole(sweep: Any, entry_id: int) -> Any:
+    return (sweep.entry_id == entry_id) & (sweep.outcome == SweepOutcome.COMPLETE) & sweep.is_full

@@ -3,7 +3,6 @@
 Whatever spoils a batch is narrowed down to the post it belongs to, so that one dead post never stops the others.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -14,7 +13,7 @@ from harvester.books.credit import Desk
 from harvester.collect import progress as record
 from harvester.collect.counts import NOT_SHOWN, read_counts
 from harvester.collect.progress import Ending
-from harvester.collect.sweep import Job
+from harvester.collect.sweep import Job, tell
 from harvester.connector import ContractBroken, Count, Missing, Outcome, Refused
 from harvester.errors import SettledError
 from harvester.store.database import Database
@@ -23,7 +22,6 @@ from harvester.store.models import Sweep
 
 _OF_ONE_POST = (Missing, Refused, ContractBroken)
 _HIDDEN = "the platform hides the number of likes: the credit is frozen until it shows it again"
-log = logging.getLogger(__name__)
 
 
 def read_entries(jobs: Sequence[Job]) -> Mapping[int, Ending]:
@@ -106,7 +104,7 @@ def _book_failure(job: Job, error: Outcome, requests: int) -> Ending:
         if isinstance(error, Missing):
             ending = record.missing(session, job.entry_id, str(error), job.now())
         session.add(_new_sweep(job.entry_id, ending, requests, job.now()))
-    log.info("reading entry %s: %s", job.entry_id, ending.outcome)
+    tell(job.post, ending, new=0)
     return ending
 
 

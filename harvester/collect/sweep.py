@@ -30,7 +30,7 @@ from harvester.connector import (
     Post,
     Refused,
 )
-from harvester.errors import SettledError
+from harvester.errors import HarvesterError, SettledError
 from harvester.store.database import Database
 from harvester.store.keys import CampaignKey
 from harvester.store.kinds import Cause, SweepOutcome
@@ -42,6 +42,9 @@ _MOST_EMPTY_PAGES = 100
 _CAPPED = "capped: the platform names no more likers than these, whatever it counts"
 STOPPED = Ending(
     outcome=SweepOutcome.PARTIAL, reason="stopped before its end; the next poll goes on", cause=Cause.STOPPED
+)
+DEFECT = Ending(
+    outcome=SweepOutcome.FAILED, reason="an error in harvester or the connector: see the log", cause=Cause.DEFECT
 )
 log = logging.getLogger(__name__)
 
@@ -100,6 +103,20 @@ class LoopGuard:
         self._pages.add(content)
 
 
+def tell(post: Post, ending: Ending, *, new: int) -> None:
+    """Log how reading a post ended; where all is well and nothing new, only for who asks for everything."""
+    is_news = new or ending.outcome is not SweepOutcome.COMPLETE
+    known = {"new": new, "cause": ending.cause, "reason": ending.reason}
+    log.log(
+        logging.INFO if is_news else logging.DEBUG,
+        "%s %s: %s",
+        post.platform,
+        post.native_id,
+        ending.outcome,
+        extra={name: value for name, value in known.items() if value},
+    )
+
+
 def sweep_entry(job: Job, *, wants_full: bool) -> Ending:
     """Sweep an entry unless somebody else is at it or the platform asked to wait; say how it ended."""
     with job.database.lock(f"entry-{job.entry_id}") as is_ours:
@@ -124,6 +141,7 @@ class _Walk:
         self._at = progress
         self._published_at = job.published_at
         self._ended_with_likers = False
+        self._new = 0
         self._http = job.platform.session(job.post, page_size=self._page_size())
 
     def run(self) -> Ending:
@@ -142,10 +160,18 @@ class _Walk:
             ending = self._note_missing(str(error))
         except Outcome as error:
             ending = record.ending_of(error)
+        except HarvesterError:
+            raise
+        except Exception:
+            self._end(DEFECT)
+            raise
+        self._end(ending)
+        return ending
+
+    def _end(self, ending: Ending) -> None:
         with self._job.database.writing() as session:
             record.end(session, self._at.sweep_id, ending, requests=self._http.take_requests(), now=self._job.now())
-        log.info("sweep %s of entry %s: %s", self._at.sweep_id, self._job.entry_id, ending.outcome)
-        return ending
+        tell(self._job.post, ending, new=self._new)
 
     def _walk(self) -> None:
         if self._at.is_full:
@@ -214,6 +240,7 @@ class _Walk:
             is_known = not self._at.is_full and were_all_known(session, self._job.desk, slip, likers)
         self._at = replace(self._at, pages=number, cursor=cursor, listed=self._at.listed + tally.listed)
         self._ended_with_likers = bool(likers)
+        self._new += tally.new
         return is_known
 
     def _circumstances(self, seen_at: datetime) -> Circumstances:
@@ -237,10 +264,18 @@ class _Walk:
         return count
 
     def _earns_another_pass(self, displayed: int | None) -> bool:
-        """A full list shorter than the count is walked again, unless the last full sweep already stayed as short."""
+        """A full list shorter than the count is walked again, unless the last full sweep already stayed as short.
+
+        Before somebody is believed to have taken a like back, a list that is short is walked with other boundaries too.
+        """
         shortfall = (displayed or 0) - self._at.listed
-        may_be_lost = self._at.is_full and not self._is_capped() and shortfall > self._at.known_shortfall
-        return may_be_lost and self._at.pass_number < len(_PAGE_SIZES)
+        if not self._at.is_full or self._is_capped() or shortfall <= 0 or self._at.pass_number == len(_PAGE_SIZES):
+            return False
+        return shortfall > self._at.known_shortfall or self._misses_somebody_again()
+
+    def _misses_somebody_again(self) -> bool:
+        with self._job.database.reading() as session:
+            return record.was_missed_before(session, self._job.entry_id, self._at.sweep_id)
 
     def _is_capped(self) -> bool:
         """Tell whether the platform listed as many likers as it ever does: the others are not lost, but never named."""

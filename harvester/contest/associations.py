@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlmodel import Session, col, select
 
 from harvester.books.ledger import WHOLE_PPM, distribute, open_association_accounts, shares
-from harvester.contest.campaigns import CampaignFacts, check_reason, check_slug
+from harvester.contest.campaigns import CampaignFacts, check_name, check_reason, check_slug
 from harvester.errors import UsageError
 from harvester.store.models import Allocation, Association
 
@@ -30,6 +30,7 @@ class AssociationFacts:
 
 def add_association(session: Session, new: AssociationFacts) -> None:
     """Register an association."""
+    _check_names(new)
     if session.exec(select(Association.id).where(Association.slug == new.slug)).first():
         raise UsageError(f"the association slug {new.slug!r} is taken: choose another")
     session.add(
@@ -42,6 +43,16 @@ def add_association(session: Session, new: AssociationFacts) -> None:
             region=new.region,
         )
     )
+
+
+def _check_names(new: AssociationFacts) -> None:
+    """Refuse blank words; a translation may be left out."""
+    whose = f"of the association {new.slug!r}"
+    for what in ("name", "city", "region"):
+        check_name(f"the {what} {whose}", getattr(new, what))
+    for language, name in {"Arabic": new.name_ar, "French": new.name_fr}.items():
+        if name is not None:
+            check_name(f"the {language} name {whose}", name)
 
 
 def list_associations(session: Session) -> tuple[AssociationFacts, ...]:

@@ -39,13 +39,19 @@ class NewCampaign:
 
     def __post_init__(self) -> None:
         check_slug(self.slug)
+        check_name("the name of a campaign", self.name)
         if self.ends_at <= self.starts_at:
             start, end = (write_time(edge, self.zone) for edge in (self.starts_at, self.ends_at))
             raise UsageError(f"campaign {self.slug!r} would end {end}, which is not after its start {start}")
         if self.rate == Volume(0):
             raise UsageError(f"campaign {self.slug!r} needs a rate above zero, such as 10MB")
+        self._check_limits()
+
+    def _check_limits(self) -> None:
         if self.cap is not None and self.cap < self.rate:
             raise UsageError(f"the cap {self.cap} is less than one like earns ({self.rate})")
+        if self.floor == Volume(0):
+            raise UsageError("a floor of nothing guarantees nothing: leave it out, or give one such as 20GB")
         if self.cap is not None and self.floor is not None and self.floor > self.cap:
             raise UsageError(f"the floor {self.floor} is above the cap {self.cap}")
 
@@ -76,16 +82,25 @@ def check_slug(slug: str) -> None:
         raise UsageError(f"{slug!r} is not a slug: expected a-z, 0-9 and hyphens, at most 63, such as afcon-2027")
 
 
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that nobody could read; `what` says whose it is."""
+    if not name.strip():
+        raise UsageError(f"{what} is blank: write the one that people read")
+
+
 def check_reason(reason: str) -> None:
     """Refuse a decision that does not say why."""
     if not reason.strip():
-        raise UsageError("a decision needs a reason: it is kept with it")
+        raise UsageError("a decision needs a reason, and this one is blank: say why")
 
 
 def add_campaign(session: Session, master: MasterKey, new: NewCampaign, *, author: str, now: datetime) -> CampaignFacts:
-    """Create a campaign with its key, its first rate and its accounts."""
+    """Create a campaign with its key, its first rate and its accounts; one that is over would be settled unread."""
     if session.exec(select(Campaign.id).where(Campaign.slug == new.slug)).first():
         raise UsageError(f"the slug {new.slug!r} is taken: choose another, or see 'harvester campaign show {new.slug}'")
+    if new.ends_at <= now:
+        end, today = write_time(new.ends_at, new.zone), write_time(now, new.zone)
+        raise UsageError(f"campaign {new.slug!r} would end {end}, but it is {today} already: expected an end to come")
     row = Campaign(
         slug=new.slug,
         name=new.name,

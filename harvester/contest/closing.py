@@ -12,8 +12,8 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from harvester.books.credit import EARNS
+from harvester.books.standing import UNLIKED
 from harvester.collect.progress import Ending
-from harvester.connector import Basis
 from harvester.contest.campaigns import CampaignFacts
 from harvester.store.kinds import Cause, EntryState, Keeps, SweepOutcome
 from harvester.store.models import Entry, Observation, Sweep
@@ -31,6 +31,14 @@ class LeftOver:
     connector: str
     reason: str
     cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """A post and how many of its credited likers the last whole list left out, though its number still counts them."""
+
+    url: str
+    likers: int
 
 
 def still_read(session: Session, campaign: CampaignFacts) -> Sequence[Entry]:
@@ -53,20 +61,21 @@ def left_over(session: Session, campaign: CampaignFacts, tried: Mapping[int, End
     )
 
 
-def unproven(session: Session, campaign: CampaignFacts) -> tuple[str, ...]:
-    """Name the posts whose list was shorter than the number shown: who took a like back there cannot be told.
-
-    Nothing to say where a like counts for ever.
-    """
-    newest = select(func.max(Sweep.id)).join(Entry, col(Entry.id) == Sweep.entry_id).where(_is_whole_of(campaign))
-    shorter = func.coalesce(Sweep.displayed_after, col(Sweep.listed) + 1) > col(Sweep.listed)
-    posts = (
-        select(Entry.pasted_url)
-        .join(Sweep, col(Sweep.entry_id) == Entry.id)
-        .where(col(Sweep.id).in_(newest.group_by(col(Sweep.entry_id))), shorter)
-        .where(Entry.basis == Basis.IDENTITY, col(Entry.state).in_(_STILL_READ))
+def unproven(session: Session, campaign: CampaignFacts) -> tuple[Unproven, ...]:
+    """Say of whom nobody can tell whether they took their like back; nothing to say where a like counts for ever."""
+    if campaign.rules.keeps is not Keeps.STANDING:
+        return ()
+    newest = select(func.max(Sweep.id)).where(Sweep.entry_id == Entry.id, _is_whole_of(campaign)).correlate(Entry)
+    was_not_met = col(Observation.last_sweep_id) < newest.scalar_subquery()
+    still_counts = (col(Observation.absences) < UNLIKED) & col(Observation.verdict).in_(EARNS)
+    rows = session.exec(
+        select(Entry.pasted_url, func.count())
+        .join(Observation, col(Observation.entry_id) == Entry.id)
+        .where(Entry.campaign_id == campaign.id, col(Entry.state).in_(_STILL_READ), was_not_met, still_counts)
+        .group_by(col(Entry.id), Entry.pasted_url)
+        .order_by(col(Entry.id))
     )
-    return tuple(session.exec(posts.order_by(col(Entry.id)))) if campaign.rules.keeps is Keeps.STANDING else ()
+    return tuple(Unproven(url=url, likers=number) for url, number in rows)
 
 
 def _lacking(session: Session, campaign: CampaignFacts) -> Sequence[Entry]:

@@ -23,7 +23,7 @@ from harvester.connector import (
     Post,
     default_basis,
 )
-from harvester.contest.campaigns import CampaignFacts, check_open, check_reason
+from harvester.contest.campaigns import CampaignFacts, check_name, check_open, check_reason
 from harvester.errors import UsageError
 from harvester.store.installation import Installation
 from harvester.store.kinds import EntryState, SweepOutcome
@@ -44,6 +44,8 @@ class NewEntry:
     credit_existing: str | None = None
 
     def __post_init__(self) -> None:
+        if self.entrant is not None:
+            check_name("the name of a contestant", self.entrant)
         if self.credit_existing is not None:
             check_reason(self.credit_existing)
 
@@ -191,6 +193,7 @@ def remove_entry(session: Session, campaign: CampaignFacts, url: str, post: Post
 
 def find_or_add_entrant(session: Session, campaign_id: int, name: str) -> int:
     """Give the contestant of that name."""
+    check_name("the name of a contestant", name)
     row = session.exec(select(Entrant).where(Entrant.campaign_id == campaign_id, Entrant.name == name)).one_or_none()
     if row is None:
         row = Entrant(campaign_id=campaign_id, name=name)

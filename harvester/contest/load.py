@@ -1,19 +1,15 @@
-"""A whole contest in one TOML file: rules, associations, contestants and posts. Loading it twice changes nothing.
+"""A whole contest from one file: rules, associations, contestants and posts. Loading it twice changes nothing.
 
 What a file cannot do is rewrite history: a campaign that exists under other rules is refused, line by line.
 """
 
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import msgspec
 from sqlmodel import Session
 
 from harvester.collect.registry import recognise
-from harvester.connector import Basis
 from harvester.contest.associations import (
     AssociationFacts,
     add_association,
@@ -23,66 +19,19 @@ from harvester.contest.associations import (
     read_share,
 )
 from harvester.contest.campaigns import (
-    DEFAULT_RATE,
-    DEFAULT_ZONE,
     CampaignFacts,
     NewCampaign,
     add_campaign,
     find_campaign,
     list_campaigns,
 )
+from harvester.contest.contest_file import CampaignTable, ContestFile, PostTable
 from harvester.contest.entries import AddedPost, NewEntry, add_posts, find_or_add_entrant, has_entry
 from harvester.contest.times import find_zone, read_time
 from harvester.errors import UsageError
 from harvester.store.installation import Installation
-from harvester.store.kinds import Keeps, SweepOutcome, UniquePer
+from harvester.store.kinds import SweepOutcome
 from harvester.volume import Volume
-
-
-class CampaignTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The rules; an unknown key is an error, here and below, not a typo without effect."""
-
-    slug: str
-    name: str
-    start: str
-    end: str
-    timezone: str = DEFAULT_ZONE
-    rate: str = str(DEFAULT_RATE)
-    cap: str | None = None
-    floor: str | None = None
-    keeps: Keeps = Keeps.EVER
-    unique_per: UniquePer = UniquePer.POST
-
-
-class AssociationTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A beneficiary, and its share where that is decided beforehand."""
-
-    slug: str
-    name: str
-    city: str
-    region: str
-    name_ar: str | None = None
-    name_fr: str | None = None
-    share: str | None = None
-
-
-class PostTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A post; `credit_existing` is the reason for crediting likes from before the contest."""
-
-    url: str
-    entrant: str | None = None
-    basis: Basis | None = None
-    published: str | None = None
-    credit_existing: str | None = None
-
-
-class ContestFile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The file: one [campaign], any number of [[association]], entrants and [[post]]."""
-
-    campaign: CampaignTable
-    association: tuple[AssociationTable, ...] = ()
-    entrants: tuple[str, ...] = ()
-    post: tuple[PostTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,28 +46,6 @@ class Loaded:
     @property
     def outcomes(self) -> tuple[SweepOutcome, ...]:
         return tuple(post.outcome for post in self.posts)
-
-    def lines(self) -> Iterator[str]:
-        """Say it for people."""
-        yield f"campaign {self.campaign}: {'added' if self.is_new else 'is there already'}"
-        for slug in self.associations:
-            yield f"association {slug}: added"
-        for post in self.posts:
-            is_added = post.outcome is SweepOutcome.COMPLETE
-            yield f"post {post.url}: {'added' if is_added else f'not added: {post.reason}'}"
-
-
-def read_contest(path: Path) -> ContestFile:
-    """Read and check a contest file before anything is changed."""
-    try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert(written, ContestFile)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
-        ) from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path}: {error}") from error
 
 
 def load_contest(at: Installation, contest: ContestFile, *, author: str) -> Loaded:
@@ -154,8 +81,8 @@ def _new_campaign(table: CampaignTable) -> NewCampaign:
         ends_at=read_time(table.end, zone),
         zone=zone,
         rate=Volume.parse(table.rate),
-        cap=Volume.parse(table.cap) if table.cap else None,
-        floor=Volume.parse(table.floor) if table.floor else None,
+        cap=Volume.parse(table.cap) if table.cap is not None else None,
+        floor=Volume.parse(table.floor) if table.floor is not None else None,
         keeps=table.keeps,
         unique_per=table.unique_per,
     )

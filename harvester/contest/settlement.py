@@ -24,11 +24,11 @@ from harvester.books.standing import Fallen, fallen_likes
 from harvester.clock import Now
 from harvester.collect.progress import Ending
 from harvester.contest.campaigns import CampaignFacts, check_reason, find_campaign
-from harvester.contest.closing import LeftOver, left_over, still_read, unproven
+from harvester.contest.closing import LeftOver, Unproven, left_over, still_read, unproven
 from harvester.contest.times import write_time
 from harvester.errors import UsageError
 from harvester.store.kinds import AccountKind, Cause, Keeps, SweepOutcome
-from harvester.store.models import Settlement
+from harvester.store.models import Entry, Settlement
 from harvester.volume import Volume
 
 
@@ -36,7 +36,7 @@ from harvester.volume import Volume
 class SettlementResult:
     """What a settlement came to; while posts are left over that nobody accepted, nothing is booked.
 
-    Of the posts that are `unproven`, nobody could tell who took a like back, though a like must stand.
+    `unproven` are credited likes of which nobody can tell whether they still stand: they stay credited.
     """
 
     campaign: str
@@ -50,7 +50,7 @@ class SettlementResult:
     floor_bytes: int
     accepted_gap: str | None
     settled_at: datetime | None
-    unproven: tuple[str, ...] = ()
+    unproven: tuple[Unproven, ...] = ()
 
 
 def check_may_settle(campaign: CampaignFacts, now: datetime, accept_gap: str | None) -> None:
@@ -60,6 +60,16 @@ def check_may_settle(campaign: CampaignFacts, now: datetime, accept_gap: str | N
     if now < campaign.rules.ends_at:
         ends = write_time(campaign.rules.ends_at, campaign.zone)
         raise UsageError(f"campaign {campaign.slug!r} ends {ends}: it can be settled from then on")
+
+
+def check_was_a_contest(session: Session, campaign: CampaignFacts) -> None:
+    """Refuse to pay a floor, unasked, for a campaign that never had a post: its dates may be a slip of the hand."""
+    has_post = session.exec(select(Entry.id).where(Entry.campaign_id == campaign.id).limit(1)).first()
+    if campaign.rules.floor and has_post is None:
+        raise UsageError(
+            f"campaign {campaign.slug!r} never had a post, yet guarantees {campaign.rules.floor}: "
+            f'if that is meant, harvester campaign settle {campaign.slug} --accept-gap "why"'
+        )
 
 
 def settlement_of(session: Session, campaign: CampaignFacts) -> SettlementResult | None:

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 
 from harvester.errors import ConfigError
-from harvester.report.text import status_text
+from harvester.report.status import status_text
 from harvester.report.views import StatusView
 
 NIGHTS = "nightly.jsonl"

@@ -53,7 +53,8 @@ class EntryView:
     unseen: int = 0
 
 
-def entry_views(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
+def entry_views(session: Session, campaign_id: int, *, is_settled: bool) -> tuple[EntryView, ...]:
+    """Give what is known of each post of a campaign; once that is settled, none has a next poll."""
     of_campaign = select(Entry).where(Entry.campaign_id == campaign_id).order_by(col(Entry.id))
     rows = session.exec(of_campaign).all()
     entrants = dict(session.exec(select(Entrant.id, Entrant.name).where(Entrant.campaign_id == campaign_id)).all())
@@ -73,6 +74,7 @@ def entry_views(session: Session, campaign_id: int) -> tuple[EntryView, ...]:
             credited=credited.get(row.id, 0),
             is_of_another_time=row.id in apart,
             holes=holes.get(row.id, (0, 0)),
+            is_read=not is_settled and row.state not in (EntryState.GONE, EntryState.REMOVED),
         )
         for row in rows
     )
@@ -87,9 +89,9 @@ def _entry(
     credited: int,
     is_of_another_time: bool,
     holes: tuple[int, int],
+    is_read: bool,
 ) -> EntryView:
     is_known = row.displayed is not None and likers is not None and not is_of_another_time
-    is_read = row.state not in (EntryState.GONE, EntryState.REMOVED)
     return EntryView(
         url=row.pasted_url,
         connector=row.connector,

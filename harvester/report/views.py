@@ -92,8 +92,9 @@ class SettlementView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusView:
-    """Everything `status` says of a campaign."""
+    """Everything `status` says of a campaign, as it was `at` that instant."""
 
+    at: datetime
     campaign: str
     state: str
     window: Window
@@ -111,6 +112,7 @@ def status_of(session: Session, campaign: CampaignFacts, now: datetime) -> Statu
     accounts = balances(session, campaign.id)
     rules = campaign.rules
     return StatusView(
+        at=now,
         campaign=campaign.slug,
         state=campaign.state(now),
         window=Window(start=rules.starts_at, end=rules.ends_at, timezone=campaign.zone.key),
@@ -118,7 +120,7 @@ def status_of(session: Session, campaign: CampaignFacts, now: datetime) -> Statu
         likes=_likes(session, campaign.id, accounts),
         bytes=_bytes(accounts),
         beneficiaries=_beneficiaries(session, campaign.id, accounts),
-        entries=entry_views(session, campaign.id),
+        entries=entry_views(session, campaign.id, is_settled=rules.settled_at is not None),
         checkpoint=Checkpoint(size=_transfers(session, campaign.id), root=None),
         settlement=_settlement(session, campaign.id),
     )

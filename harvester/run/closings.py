@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
+from harvester.books.ledger import balances
 from harvester.contest.campaigns import CampaignFacts, find_campaign
 from harvester.run.reader import EntryResult
 from harvester.run.summary import CampaignNight
@@ -35,12 +36,15 @@ def _campaign_night(
     session: Session, campaign: CampaignFacts, results: Sequence[EntryResult], since: datetime, now: datetime
 ) -> CampaignNight:
     own, ends_at = [one for one in results if one.campaign == campaign.slug], campaign.rules.ends_at
+    sponsor = next(one for one in balances(session, campaign.id) if one.kind is AccountKind.SPONSOR)
     return CampaignNight(
         campaign=campaign.slug,
         state=campaign.state(now),
         posts=len(own),
         complete=sum(one.outcome is SweepOutcome.COMPLETE for one in own),
         credited=_credited(session, campaign.id, since),
+        likes=-sponsor.likes,
+        bytes=-sponsor.bytes,
         closing=_first_full(session, campaign.id, ends_at, since),
         late_closing=_first_full(session, campaign.id, ends_at + A_DAY, since),
     )

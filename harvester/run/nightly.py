@@ -1,21 +1,22 @@
 """The nightly job: every list to its end, un-likes confirmed, settlements, the books checked, reports, alerts.
 
 Each step stands alone: one that fails becomes a trouble of the summary and stops no other. A deadline ends what asks a
-platform; what only asks the database is done every night all the same. A night that was killed left no `Night` row:
-running it again is all there is to do.
+platform; what only asks the database is done every night all the same. A night that was killed, or whose sweeps the
+database broke off, leaves no `Night` row: it is still due, and running it again is all there is to do.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import msgspec
 
 from harvester.books.audit import Problem, audit_campaign
+from harvester.collect.sweep import Stopped
 from harvester.contest.campaigns import CampaignFacts, list_campaigns, open_campaigns
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, StoreError
 from harvester.run.alerts import Notify, attend
 from harvester.run.closings import campaign_nights, unconfirmed
 from harvester.run.credentials import examine_connector
@@ -31,11 +32,14 @@ from harvester.store.kinds import Cause, SweepOutcome
 from harvester.store.models import Night
 
 WriteReport = Callable[[NightSummary], None]
-"""Leaves the night's report where people find it; raises `OSError` when it cannot."""
+"""Leaves the night's report where people find it; raises `ConfigError` when it cannot."""
 
 _STOPPED = Trouble(
     about="nightly job", what="stopped before its end", remedy="run it again: it is still due", cause=Cause.STOPPED
 )
+_PATIENCE = timedelta(hours=3)
+"""How long a night may pace itself within the budgets, where no deadline says less."""
+
 log = logging.getLogger(__name__)
 
 
@@ -59,16 +63,11 @@ def nightly(
     with ExitStack() as stack:
         if not stack.enter_context(at.database.lock("nightly")):
             return _refused(at.now())
-        is_over = partial(_is_over, at, until, should_stop)
-        night = _Night(at, reader or stack.enter_context(Reader(at)), author, is_over)
-        night.work(should_stop)
+        night = _Night(at, reader or stack.enter_context(Reader(at)), author, until, should_stop)
+        night.work()
         if should_stop():
             return with_trouble(night.summary(), _STOPPED)
-        return _told(at, night.keep(report), notify)
-
-
-def _is_over(at: Installation, until: datetime | None, should_stop: ShouldStop) -> bool:
-    return should_stop() or (until is not None and at.now() >= until)
+        return _told(at, night.summary() if night.is_broken_off else night.keep(report), notify)
 
 
 def _refused(now: datetime) -> NightSummary:
@@ -95,6 +94,8 @@ def _attempted(about: str, step: Callable[[], object]) -> Trouble | None:
     """Do a step and say what ended it, if anything did."""
     try:
         step()
+    except Stopped:
+        return _STOPPED
     except HarvesterError as error:
         return Trouble(about=about, what=str(error), remedy=CORRECT_IT)
     except Exception as error:
@@ -104,11 +105,18 @@ def _attempted(about: str, step: Callable[[], object]) -> Trouble | None:
     return None
 
 
+def _is_held_up(one: EntryResult, latest: datetime) -> bool:
+    return one.cause is Cause.EXHAUSTED and one.resume_at is not None and one.resume_at <= latest
+
+
 class _Night:
     """A night at work: its steps, what they found, and what troubled them."""
 
-    def __init__(self, at: Installation, reader: Reader, author: str, is_over: ShouldStop) -> None:
-        self._at, self._reader, self._author, self._is_over = at, reader, author, is_over
+    def __init__(
+        self, at: Installation, reader: Reader, author: str, until: datetime | None, should_stop: ShouldStop
+    ) -> None:
+        self._at, self._reader, self._author = at, reader, author
+        self._until, self._should_stop = until, should_stop
         self._started_at = at.now()
         self._work: Sequence[Work] = ()
         self._results: dict[tuple[str, str], EntryResult] = {}
@@ -118,8 +126,9 @@ class _Night:
         self._problems: list[Problem] = []
         self._findings: list[Finding] = []
         self._troubles: list[Trouble] = []
+        self.is_broken_off = False
 
-    def work(self, should_stop: ShouldStop) -> None:
+    def work(self) -> None:
         """Do every step, whatever became of the one before."""
         steps = {
             "sweeps": self._sweep,
@@ -130,13 +139,14 @@ class _Night:
             "credentials": self._examine,
         }
         for about, step in steps.items():
-            if not should_stop():
+            if not self._should_stop():
                 self._attempt(about, step)
 
     def keep(self, report: WriteReport) -> NightSummary:
         """Write the night's report, and its summary into the database."""
-        self._attempt("reports", lambda: report(self.summary()))
         summary = self.summary()
+        if trouble := _attempted("reports", lambda: report(summary)):
+            summary = with_trouble(summary, trouble)
         with self._at.database.writing() as session:
             session.add(
                 Night(
@@ -148,15 +158,37 @@ class _Night:
             )
         return summary
 
-    def _attempt(self, about: str, step: Callable[[], object]) -> None:
+    def _attempt(self, about: str, step: Callable[[], object]) -> Trouble | None:
         if trouble := _attempted(about, step):
             self._troubles.append(trouble)
+        return trouble
 
     def _sweep(self) -> None:
+        try:
+            self._sweep_all()
+        except StoreError:
+            self.is_broken_off = True
+            raise
+
+    def _sweep_all(self) -> None:
         with self._at.database.reading() as session:
             self._work = [one for campaign in open_campaigns(session) for one in open_work(session, campaign)]
         opened = [name for name in self._connectors() if self._opens(name)]
         self._read([one for one in self._work if one.entry.connector in opened])
+        self._sweep_on()
+
+    def _sweep_on(self) -> None:
+        """Go on with what our own budgets held up, as they fill again; one that takes too long is not waited for."""
+        latest = min(filter(None, (self._until, self._started_at + _PATIENCE)))
+        while pauses := {one.resume_at: one for one in self._results.values() if _is_held_up(one, latest)}:
+            goes_on = min(at for at in pauses if at)
+            self._at.sleep(max((goes_on - self._at.now()).total_seconds(), 0))
+            if self._is_over() or self._at.now() < goes_on:
+                return
+            self._read([one for one in self._work if _is_held_up(self._result(one), latest)])
+
+    def _is_over(self) -> bool:
+        return self._should_stop() or (self._until is not None and self._at.now() >= self._until)
 
     def _opens(self, connector: str) -> bool:
         """Tell whether a connector can be used: wrong settings are the trouble of its own posts only."""
@@ -198,7 +230,10 @@ class _Night:
         with self._at.database.reading() as session:
             slugs = [campaign.slug for campaign in list_campaigns(session)]
         for slug in slugs:
-            self._attempt(f"integrity checks of {slug}", partial(self._audit_one, slug))
+            about = f"integrity checks of {slug}"
+            if self._attempt(about, partial(self._audit_one, slug)):
+                what = "they broke off, so nothing is proven: rows may be missing that everything rests on"
+                self._problems.append(Problem(campaign=slug, about="integrity checks", what=what))
 
     def _audit_one(self, slug: str) -> None:
         with self._at.database.reading() as session:

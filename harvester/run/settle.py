@@ -7,7 +7,13 @@ from harvester.collect.progress import Ending
 from harvester.config import ScheduleSettings
 from harvester.contest.campaigns import CampaignFacts
 from harvester.contest.closing import LeftOver, awaited
-from harvester.contest.settlement import SettlementResult, check_may_settle, settle_campaign, settlement_of
+from harvester.contest.settlement import (
+    SettlementResult,
+    check_may_settle,
+    check_was_a_contest,
+    settle_campaign,
+    settlement_of,
+)
 from harvester.errors import UsageError
 from harvester.run.poll import read_all
 from harvester.run.reader import EntryResult, Reader, ShouldStop, Work, open_work
@@ -36,12 +42,15 @@ def settle(
 ) -> SettlementResult:
     """Read what still must be read, then book the end; a campaign that is settled stays as it is.
 
-    Raise `UsageError` before the campaign's end. Who is asked to stop accepts no gap: it would be of his own making.
+    Raise `UsageError` before the campaign's end, and when nobody says why a campaign without a post is to pay its
+    floor. Who is asked to stop accepts no gap: it would be of his own making.
     """
     check_may_settle(campaign, at.now(), accept_gap)
     with at.database.reading() as session:
         if settled := settlement_of(session, campaign):
             return settled
+        if accept_gap is None:
+            check_was_a_contest(session, campaign)
     tried = _read_to_the_end(at, reader, campaign, should_stop)
     accepted = None if should_stop() else accept_gap
     with at.database.writing() as session:

@@ -8,7 +8,6 @@ from harvester.books.audit import Problem
 from harvester.contest.settlement import SettlementResult
 from harvester.run import troubles
 from harvester.run.findings import Finding
-from harvester.run.poll import overall
 from harvester.run.reader import EntryResult, Work
 from harvester.run.troubles import Trouble
 from harvester.store.kinds import Cause, SweepOutcome
@@ -16,10 +15,10 @@ from harvester.store.kinds import Cause, SweepOutcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignNight:
-    """What the night did for a campaign; `closing` and `late_closing` are how many posts had theirs tonight.
+    """What the night did for a campaign, and what that has come to; `closing` is how many posts had theirs tonight.
 
-    A post's closing sweep is its first complete one begun after the contest's end, the late one its first begun a day
-    after that or later; one sweep may be both.
+    A post's closing sweep is its first complete one begun after the contest's end, its `late_closing` one the first
+    begun a day after that or later; one sweep may be both.
     """
 
     campaign: str
@@ -27,6 +26,8 @@ class CampaignNight:
     posts: int
     complete: int
     credited: int
+    likes: int
+    bytes: int
     closing: int
     late_closing: int
 
@@ -81,8 +82,8 @@ class Found:
 def summed_up(found: Found, started_at: datetime, ended_at: datetime, *, confirmed: int) -> NightSummary:
     """Judge a night.
 
-    It failed when the books do not add up or not one post could be read; anything else that went wrong leaves it
-    partial.
+    It failed when the books do not add up or not one post could be read, for a reason that does not pass by itself;
+    anything else that went wrong leaves it partial.
     """
     of_posts = troubles.of_posts(found.results)
     others = (*troubles.of_settlements(found.settlements), *troubles.of_findings(found.findings, of_posts))
@@ -116,7 +117,7 @@ def not_read(work: Work, why: Trouble | None) -> EntryResult:
         campaign=work.campaign.slug,
         url=work.entry.pasted_url,
         connector=work.entry.connector,
-        outcome=SweepOutcome.FAILED if why else SweepOutcome.PARTIAL,
+        outcome=SweepOutcome.FAILED,
         cause=why.cause if why else Cause.STOPPED,
         reason=why.what if why else "not read: the sweeps broke off before it",
         resume_at=None,
@@ -140,10 +141,16 @@ def _remaining(one: EntryResult) -> Remaining:
 
 
 def _outcome(summary: NightSummary) -> SweepOutcome:
-    read = [SweepOutcome.COMPLETE] * summary.complete + [one.outcome for one in summary.remaining]
-    if summary.problems or overall(read) is SweepOutcome.FAILED:
+    if summary.problems or _is_nothing_read(summary):
         return SweepOutcome.FAILED
     return SweepOutcome.PARTIAL if summary.troubles else SweepOutcome.COMPLETE
+
+
+def _is_nothing_read(summary: NightSummary) -> bool:
+    """A pause, a deadline or another process says nothing of whether anything could be read."""
+    had_to_wait = (Cause.EXHAUSTED, Cause.THROTTLED, Cause.STOPPED)
+    may_pass = any(one.cause in had_to_wait and one.outcome is SweepOutcome.PARTIAL for one in summary.remaining)
+    return bool(summary.posts) and not summary.complete and not may_pass
 
 
 def _reasons(summary: NightSummary) -> Iterator[str]:

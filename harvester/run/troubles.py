@@ -4,7 +4,7 @@ Most troubles need nothing but the next poll.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
@@ -18,6 +18,7 @@ REPORT_IT = "the other work was done; please report it, with the log"
 
 _MOST_NAMED = 3
 _NOTHING = "nothing: the next poll goes on"
+_NOBODY_THERE = "see whether this machine reaches the network: no platform answered; the next poll goes on"
 _EXAMINE = "run 'harvester doctor'"
 _REMEDIES = {
     Cause.EXHAUSTED: _NOTHING,
@@ -49,10 +50,12 @@ class Trouble:
     resume_at: datetime | None = None
 
 
-def of_posts(results: Iterable[EntryResult]) -> tuple[Trouble, ...]:
+def of_posts(results: Sequence[EntryResult]) -> tuple[Trouble, ...]:
     """Put together what the posts of a connector suffer from alike."""
     unread = sorted((one for one in results if one.outcome is not SweepOutcome.COMPLETE), key=_kind)
-    return tuple(_alike(list(posts)) for _, posts in groupby(unread, key=_kind))
+    found = tuple(_alike(list(posts)) for _, posts in groupby(unread, key=_kind))
+    is_nobody_there = bool(results) and all(one.cause is Cause.UNSTABLE for one in results)
+    return tuple(replace(one, remedy=_NOBODY_THERE) for one in found) if is_nobody_there else found
 
 
 def of_findings(findings: Iterable[Finding], known: Iterable[Trouble]) -> tuple[Trouble, ...]:

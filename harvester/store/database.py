@@ -156,8 +156,10 @@ class Database:
                 raise
 
     def _copy_sqlite(self, target: Path) -> None:
+        """Copy the database; the copy leaves WAL mode, in which nobody can read where they cannot write."""
         with sqlite3.connect(str(self.url.database)) as source, sqlite3.connect(target) as copy:
             source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
         source.close()
         copy.close()
 
@@ -232,8 +234,18 @@ def _open_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would come too late; _begin_sqlite says it
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+    _begin_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_wal(connection: sqlite3.Connection) -> None:
+    """Put the file into WAL mode, unless it can only be read: a backup is read as it is."""
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
+            raise
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -246,4 +258,6 @@ def _is_our_mistake(error: DBAPIError) -> bool:
 
 
 def _first_line(error: DBAPIError) -> str:
+    if getattr(error.orig, "sqlite_errorname", None) == "SQLITE_READONLY_DIRECTORY":
+        return "its folder cannot be written, as a live database needs even to be read: read a 'harvester db backup'"
     return str(error.orig).strip().partition("\n")[0] or type(error.orig).__name__

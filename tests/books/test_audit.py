@@ -227,6 +227,7 @@ def full_contest(make_contest: MakeContest) -> Contest:
     return contest
 
 
+ENDS_AT = "(SELECT ends_at FROM campaign)"
 CREDIT = "transfer sweep:1:page:1:rate:1"
 PAGE = "sweep:1:page:1 of entry 1"
 LISTED, COUNTED = "entry 1 (https://fake.example/1)", "entry 2 (https://fake.example/2)"
@@ -280,6 +281,18 @@ def booked(key: str, *, likes: int = 0, reverses: str = "NULL", debit: str = "sp
         ("UPDATE entry SET high_water = 6 WHERE id = 2", COUNTED, "mark is 6, its sweeps judged 7"),
         ("UPDATE reading SET likes = 8 WHERE likes = 7", "sweep 3", "judged 4 likes, its reading added 5"),
         ("UPDATE sweep SET credited = 0, late = 3 WHERE id = 2", "reading:3 of entry 2", "0 likes.*, 3 were"),
+        (booked("floor:1"), "transfer floor:1", "belongs to a settlement, and there is none"),
+        (booked("floor:99"), "transfer floor:99", "nothing that was counted, and no floor"),
+        ("UPDATE account SET kind = 'quarantine' WHERE kind = 'sponsor'", "accounts", "0 of the kind sponsor"),
+        ("DELETE FROM account WHERE kind = 'quarantine'", "accounts", "0 of the kind quarantine, expected 1"),
+        ("DELETE FROM reading WHERE likes = 5", "sweep 4", "it has 0 readings, expected 1"),
+        ("UPDATE reading SET likes = 6 WHERE likes = 5", "sweep 4", "shown 5 likes, its reading says 6 likes"),
+        ("UPDATE reading SET likes = NULL WHERE likes = 5", "sweep 4", "shown 5 likes, its reading says no number"),
+        (f"UPDATE reading SET read_at = {ENDS_AT} WHERE likes = 7", "transfer reading:4", "not that of its reading"),
+        (f"UPDATE reading SET read_at = {ENDS_AT} WHERE likes = 7", "sweep 3", "read their number after its end"),
+        ("UPDATE campaign SET ends_at = starts_at", "sweep 1", "as made in the window, and saw them after its end"),
+        ("UPDATE campaign SET starts_at = ends_at", "sweep 1", "in the window, and saw them before its start"),
+        ("UPDATE campaign SET starts_at = ends_at", "sweep 2", "in the window, and read their number before its start"),
     ],
 )
 def test_a_changed_row_is_named(full_contest: Contest, statement: str, about: str, what: str) -> None:
@@ -336,6 +349,55 @@ def test_what_contradicts_a_settlement_is_named(full_contest: Contest, statement
     assert audit(full_contest) == []
     tamper(full_contest, statement)
     assert (about, what) in audit(full_contest)
+
+
+@pytest.mark.parametrize("key", ["sweep:1:page:1:rate:{}", "reading:3"])
+def test_a_credit_under_a_rate_of_another_time_is_named(make_contest: MakeContest, key: str) -> None:
+    """More is earned by a rate that begins tomorrow, or by one that ended days ago."""
+    contest = make_contest()
+    contest.change_rate(30, contest.clock() + DAY)
+    contest.sweep(contest.add_entry(), FakePlatform(CROWD))
+    read(contest, contest.add_entry("2", basis=Basis.COUNT), 3)
+    assert audit(contest) == []
+    first, later = key.format(1), key.format(2)
+    tamper(contest, f"UPDATE transfer SET rate_id = 2, amount = likes * 30, key = '{later}' WHERE key = '{first}'")
+    assert audit(contest) == [(f"transfer {later}", "it was credited under a rate that was not valid yet")]
+    tamper(contest, "UPDATE rate SET valid_from = made_at WHERE id = 2")
+    tamper(contest, f"UPDATE transfer SET rate_id = 1, amount = likes * 10, key = '{first}' WHERE key = '{later}'")
+    assert audit(contest) == [], "a sweep may end under the rate with which it began"
+    tamper(contest, "UPDATE rate SET valid_from = '2026-12-01T00:00:00.000000Z' WHERE id = 1")
+    second = "'2026-12-02T00:00:00.000000Z'"
+    tamper(contest, f"UPDATE rate SET valid_from = {second}, made_at = {second} WHERE id = 2")
+    assert (f"transfer {first}", "it was credited under a rate that was no longer valid") in audit(contest)
+
+
+@pytest.mark.parametrize("floor", [0, 500])
+def test_a_floor_that_nobody_guaranteed_is_named(make_contest: MakeContest, floor: int) -> None:
+    contest = make_contest()
+    tamper(contest, "UPDATE campaign SET floor_bytes = 700")
+    contest.sweep(contest.add_entry(), FakePlatform(CROWD))
+    settle(contest)
+    assert audit(contest) == []
+    tamper(contest, f"UPDATE campaign SET floor_bytes = {floor}")
+    assert audit(contest) == [("settlement", f"it came to 700 bytes up to a floor of {floor}")]
+
+
+def test_a_settlement_that_is_gone_is_missed(make_contest: MakeContest) -> None:
+    contest = make_contest()
+    tamper(contest, "UPDATE campaign SET floor_bytes = 700")
+    settle(contest)
+    tamper(contest, "DELETE FROM settlement")
+    assert audit(contest) == [(f"transfer floor:{contest.facts.id}", "it belongs to a settlement, and there is none")]
+
+
+def test_a_correction_takes_back_what_was_pledged_of_it(contest: Contest) -> None:
+    contest.add_association("hope")
+    contest.assign("hope", None)
+    contest.sweep(contest.add_entry(), FakePlatform(CROWD))
+    contest.distribute()
+    with contest.writing() as session:
+        reverse(session, contest.rows(Transfer)[0].key, reason="bought", author="test", at=contest.clock())
+    assert audit(contest) == []
 
 
 def test_a_credit_after_the_settlement_is_named(full_contest: Contest) -> None:

@@ -13,7 +13,7 @@ from harvester.rehearsal.faults import Fail
 RATE = 10_000_000
 
 STATUS_KEYS = {
-    *("campaign", "state", "window", "rate_bytes", "likes", "bytes", "beneficiaries", "entries", "checkpoint"),
+    *("at", "campaign", "state", "window", "rate_bytes", "likes", "bytes", "beneficiaries", "entries", "checkpoint"),
     "settlement",
 }
 WINDOW_KEYS = {"start", "end", "timezone"}
@@ -137,6 +137,14 @@ def test_status_without_a_campaign_lists_them_all(contest) -> None:
     assert [view["campaign"] for view in contest("status", "--json").facts] == ["afcon", "ramadan"]
     assert "afcon" in contest("status").out
     assert "ramadan" in contest("status").out
+
+
+def test_settled_contests_come_last(contest, clock) -> None:
+    contest("campaign", "add", "spring", "--name", "Spring", "--start", "2027-03-01", "--end", "2027-05-01")
+    clock.forward(days=60)
+    assert contest("campaign", "settle", "afcon").code == 0
+
+    assert [view["campaign"] for view in contest("status", "--json").facts] == ["spring", "afcon"]
 
 
 def test_a_status_for_people_shows_shown_held_and_gap_side_by_side(contest, platform, publish) -> None:

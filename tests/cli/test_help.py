@@ -14,7 +14,7 @@ import harvester.cli
 from harvester.cli.main import COMMANDS, app, load_command
 
 HEAVY = {"sqlmodel", "sqlalchemy", "httpx", "pydantic", "pydantic_settings", "msgspec", "alembic", "cryptography"}
-NO_COMMANDS = {"login", "settle", "__init__", "main", "runtime"}  # of connectors, of campaign
+NO_COMMANDS = {"login", "settle", "__init__", "main", "output", "runtime"}  # of connectors, of campaign
 
 
 def helped(*command: str) -> str:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from harvester.rehearsal import Kind
+from harvester.rehearsal.faults import Fail
+
 CONTEST = """
 entrants = ["Yasmine", "Omar"]
 
@@ -105,19 +108,36 @@ def test_changed_rules_are_refused(  # noqa: PLR0917 - fixtures, by name
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("[campaign]", "[campaign]\nrat = '10MB'", "rat"),
-        ("[campaign]", "[campain]\nx = 1\n[campaign]", "campain"),
-        ("[[post]]", "[[post]]\nentrnt = 'x'", "entrnt"),
-        ("[[association]]", "[[association]]\ncountry = 'MA'", "country"),
-        ('slug = "afcon"\n', "", "slug"),
-        ('name = "AFCON"', "name = 5", "name"),
+        ("[campaign]", "[campaign]\nrat = '10MB'", "campaign: 'rat' is not known (known here: slug, name, start, "),
+        ("[campaign]", "[campain]\nx = 1\n[campaign]", "'campain' is not known (known here: campaign, "),
+        ("[[post]]", "[[post]]\nentrnt = 'x'", "post number 1: 'entrnt' is not known (known here: url, "),
+        ("[[association]]", "[[association]]\ncountry = 'MA'", "association number 1: 'country' is not known"),
+        ('slug = "afcon"\n', "", "campaign: slug is missing"),
+        ('name = "AFCON"', "name = 5", 'campaign.name: write it in quotes, such as "AFCON 2027"'),
         ('slug = "afcon"', 'slug = "AFCON 2027"', "is not a slug"),
         ('rate = "10MB"', 'rate = "10MiB"', "'10MiB' is not a volume"),
-        ('rate = "10MB"', 'rate = "0"', "needs a rate above zero"),
+        ('rate = "10MB"', 'rate = "0MB"', "needs a rate above zero"),
+        ('rate = "10MB"', 'floor = "20"', "'20' has no unit"),
+        ('rate = "10MB"', 'floor = ""', "'' is not a volume"),
+        ('rate = "10MB"', "floor = 20", 'campaign.floor: write it in quotes, such as "20GB"'),
+        ('rate = "10MB"', "cap = 5.5", 'campaign.cap: write it in quotes, such as "5TB"'),
+        ("[campaign]", "[[campaign]]", "campaign: write [campaign], once, with single brackets"),
+        ("[[association]]", "[association]", "association: write [[association]], with double brackets"),
+        ('entrants = ["Yasmine", "Omar"]', "entrants = 'Yasmine'", "entrants: write a list in brackets, such as "),
+        ('entrants = ["Yasmine", "Omar"]', "entrants = ['Yasmine', ' ']", "the name of a contestant is blank"),
+        (
+            'entrants = ["Yasmine", "Omar"]',
+            "entrants = ['Yasmine', 5]",
+            "entrants number 2: write it in quotes, such as ",
+        ),
+        ('name = "AFCON"', "name = ''", "the name of a campaign is blank"),
+        ('region = "Nord"', "region = ' '", "the region of the association 'tanger' is blank"),
+        ('entrant = "Yasmine"', "entrant = ''", "the name of a contestant is blank"),
+        ('"2027-01-21"\nend = "2027-02-18"', '"2026-01-21"\nend = "2026-02-18"', "expected an end to come"),
         ('rate = "10MB"', 'cap = "1MB"', "the cap 1 MB is less than one like earns"),
-        ('rate = "10MB"', 'keeps = "maybe"', "keeps"),
+        ('rate = "10MB"', 'keeps = "maybe"', "campaign.keeps: 'maybe' is not known (known here: ever, standing)"),
         ('start = "2027-01-21"', 'start = "tomorrow"', "'tomorrow' is not a time"),
-        ('start = "2027-01-21"', "start = 2027-01-21", "start"),
+        ('start = "2027-01-21"', "start = 2027-01-21", 'campaign.start: write it in quotes, such as "2027-06-19"'),
         ('end = "2027-02-18"', 'end = "2027-01-20"', "not after its start"),
         ('end = "2027-02-18"', 'timezone = "Europe/Paris"\nend = "2027-10-31T02:30"', "happens twice"),
         ('rate = "10MB"', 'timezone = "Africa/Casablnca"', "did you mean Africa/Casablanca?"),
@@ -155,6 +175,21 @@ def test_a_file_that_is_not_there_or_not_text_is_one_line(home, folder: Path, re
 
     assert refused("campaign", "load", "nowhere.toml").startswith("nowhere.toml cannot be read: ")
     assert refused("campaign", "load", "picture.toml").startswith("picture.toml cannot be read: it is not UTF-8")
+
+
+def test_what_adding_a_post_says_is_said_of_a_file_too(home, write, platform, publish, clock) -> None:
+    old, unreadable = publish(5, at=clock.at.replace(day=1)), publish(2, author="closed")
+    platform.faults.inject(Fail(status=403), on=Kind.POST, about=unreadable.native_id)
+    urls = [platform.url_of(post) for post in (old, unreadable)]
+    file = write(CONTEST.replace("URL", urls[0]) + f'[[post]]\nurl = "{urls[1]}"\n')
+
+    said = home("campaign", "load", file)
+
+    assert said.code == 0
+    assert f"added: {urls[0]}: published 2027-01-01 20:00, 5 likes shown" in said.out
+    assert "its likes so far are the baseline and earn nothing" in said.out
+    assert f"added: {urls[1]}: publication unknown, likes not shown" in said.out
+    assert "it could not be read now" in said.out
 
 
 def test_a_post_that_is_gone_leaves_the_rest_and_the_exit_code_tells(home, write, platform, publish) -> None:

@@ -73,10 +73,21 @@ def test_a_private_url_without_permission_is_refused(contest, refused: Refused) 
         ("2027-03-01", "01/03/2027", "'01/03/2027' is not a time: expected ISO 8601"),
         ("2027-03-01", "2026-03-22T02:30", "does not exist: the clocks go forward over it"),
         ("2027-03-01", "", "'' is not a time"),
+        ("Other", " ", "the name of a campaign is blank"),
     ],
 )
 def test_a_wrong_campaign_is_refused(contest, refused: Refused, old: str, new: str, says: str) -> None:
     assert says in refused(*changed(ADD, old, new))
+    assert [one["campaign"] for one in contest("campaign", "list", "--json").facts] == ["afcon"]
+
+
+@pytest.mark.parametrize("end", ["2026-04-01", "2027-01-21T20:00"])
+def test_a_campaign_that_is_over_already_is_refused(contest, refused: Refused, end: str) -> None:
+    """A mistyped year would be settled, and its floor paid out, before anybody looks again."""
+    line = refused(*changed(changed(ADD, "2027-03-01", "2026-03-01"), "2027-04-01", end))
+
+    assert line.startswith(f"campaign 'other' would end {end[:10]} ")
+    assert line.endswith("but it is 2027-01-21 20:00 already: expected an end to come")
     assert [one["campaign"] for one in contest("campaign", "list", "--json").facts] == ["afcon"]
 
 
@@ -87,11 +98,16 @@ def test_a_wrong_campaign_is_refused(contest, refused: Refused, old: str, new: s
         (("--tz", "Mars"), "'Mars' is not an IANA time zone"),
         (("--rate", "10MiB"), "'10MiB' is not a volume"),
         (("--rate", "-10MB"), "'-10MB' is not a volume"),
-        (("--rate", "0"), "needs a rate above zero"),
+        (("--rate", "0MB"), "needs a rate above zero"),
+        (("--rate", "10"), "'10' has no unit"),
         (("--rate", "99999PB"), "a volume holds 0 to"),
         (("--cap", "much"), "'much' is not a volume"),
         (("--cap", "1kB"), "the cap 1 kB is less than one like earns (10 MB)"),
-        (("--cap", "0"), "less than one like earns"),
+        (("--cap", "0B"), "less than one like earns"),
+        (("--cap", ""), "'' is not a volume"),
+        (("--floor", "20"), "'20' has no unit: write B, kB, MB, GB or TB after the number, such as 10MB or 20GB"),
+        (("--floor", ""), "'' is not a volume"),
+        (("--floor", "0GB"), "a floor of nothing guarantees nothing: leave it out"),
     ],
 )
 def test_a_wrong_option_of_a_campaign_is_refused(contest, refused: Refused, option: tuple[str, str], says: str) -> None:
@@ -170,6 +186,16 @@ def test_an_association_slug_is_taken_once(contest, refused: Refused) -> None:
 
     assert refused(*again) == "the association slug 'tanger' is taken: choose another"
     assert "is not a slug" in refused(*changed(again, "tanger", "Tanger Solidarité"))
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_blank_names_are_refused(contest, refused: Refused, blank: str) -> None:
+    whole = ("association", "add", "rabat", "--name", "Rabat Enfance", "--city", "Rabat", "--region", "Centre")
+
+    for old, what in {"Rabat Enfance": "name", "Rabat": "city", "Centre": "region"}.items():
+        assert refused(*changed(whole, old, blank)).startswith(f"the {what} of the association 'rabat' is blank")
+    assert refused(*whole, "--name-ar", blank).startswith("the Arabic name of the association 'rabat' is blank")
+    assert refused("post", "add", "afcon", POST, "--entrant", blank).startswith("the name of a contestant is blank")
 
 
 def test_a_post_that_was_never_added_cannot_be_removed(contest, refused: Refused) -> None:

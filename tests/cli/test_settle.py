@@ -44,6 +44,7 @@ def test_a_program_gets_everything(ended: Run) -> None:
         "floor_bytes": 0,
         "accepted_gap": None,
         "settled_at": "2027-02-18T12:00:00Z",
+        "unproven": [],
     }
 
 

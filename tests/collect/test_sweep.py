@@ -449,6 +449,32 @@ def test_a_list_shorter_than_the_count_takes_nobodys_like_back(known: Known) -> 
     assert contest.entry(entry).held == 7
 
 
+def test_a_gap_that_was_there_before_hides_nobody_who_takes_a_like_back(contest: Contest) -> None:
+    entry, platform = contest.add_entry(), FakePlatform(CROWD, displayed=9)
+    contest.sweep(entry, platform, full=True)
+    platform.displayed = 8
+    platform.unlike("fan-3")
+    for held in (7, 6):
+        contest.sweep(entry, platform, full=True)
+        assert contest.entry(entry).held == held
+    assert contest.entry(entry).gap == 2
+
+
+@pytest.mark.parametrize(("second_pass", "pages", "held"), [({}, 3, 7), ({2: page_of("fan-3")}, 2, 8)])
+def test_a_short_list_is_walked_with_other_pages_before_a_like_is_believed_to_be_taken_back(
+    contest: Contest, second_pass: dict[int, Page], pages: int, held: int
+) -> None:
+    entry, platform = contest.add_entry(), FakePlatform(CROWD, page_max=20, displayed=9)
+    contest.sweep(entry, platform, full=True)
+    platform.unlike("fan-3")
+    platform.like("new")
+    contest.sweep(entry, platform, full=True)
+    cursors(platform)
+    platform.before = second_pass
+    contest.sweep(entry, platform, full=True)
+    assert (len(cursors(platform)), contest.entry(entry).held) == (pages, held)
+
+
 def test_without_a_count_nobodys_like_is_taken_back(known: Known) -> None:
     contest, entry, platform = known
     platform.displayed = HIDDEN
@@ -456,6 +482,15 @@ def test_without_a_count_nobodys_like_is_taken_back(known: Known) -> None:
     for _ in range(4):
         contest.sweep(entry, platform, full=True)
     assert contest.entry(entry).held == 7
+
+
+def test_a_defect_ends_its_sweep_and_what_it_asked_is_counted(known: Known) -> None:
+    contest, entry, platform = known
+    platform.before = {2: KeyError("a defect of the connector")}
+    with pytest.raises(KeyError):
+        contest.sweep(entry, platform, full=True)
+    sweep = last_sweep(contest)
+    assert (sweep.outcome, sweep.cause, sweep.pages) == (SweepOutcome.FAILED, Cause.DEFECT, 1)
 
 
 # A post that is not there.

@@ -16,8 +16,8 @@ from harvester.books.ledger import Credit, balances, campaign_accounts, credit_l
 from harvester.collect.progress import Ending
 from harvester.connector import Basis, LikeTime
 from harvester.contest.campaigns import change_rate
-from harvester.contest.closing import LeftOver
-from harvester.contest.settlement import SettlementResult, check_may_settle, settle_campaign
+from harvester.contest.closing import LeftOver, Unproven, awaited
+from harvester.contest.settlement import SettlementResult, check_may_settle, check_was_a_contest, settle_campaign
 from harvester.errors import SettledError, UsageError
 from harvester.store.kinds import AccountKind, Cause, EntryState, Keeps, SweepOutcome, UniquePer
 from harvester.store.models import Entry, Observation, Settlement, Sweep, Transfer
@@ -156,6 +156,17 @@ def test_a_gap_is_accepted_for_a_reason_that_is_kept(contest: Contest) -> None:
     assert settle(contest) == result
 
 
+def test_a_post_that_somebody_is_reading_is_no_gap_to_accept(contest: Contest) -> None:
+    taken, left = contest.add_entry("1"), contest.add_entry("2")
+    to_the_end(contest)
+    tried = {
+        taken: Ending(outcome=PARTIAL, reason="another process is sweeping this post", cause=Cause.STOPPED),
+        left: Ending(outcome=FAILED, reason="wants a valid credential", cause=Cause.GRANT_LOST),
+    }
+    result = settle(contest, accept_gap="the owner of the second left", tried=tried)
+    assert (result.is_settled, len(result.left_over)) == (False, 2)
+
+
 def test_where_no_post_is_left_over_no_gap_is_accepted(contest: Contest) -> None:
     to_the_end(contest)
     assert settle(contest, accept_gap="in any case").accepted_gap is None
@@ -276,6 +287,42 @@ def test_an_association_may_be_named_after_the_settlement(standing: Contest) -> 
     standing.add_association("hope")
     standing.assign("hope", 500_000)
     assert held(standing) == {"sponsor": -20, "pool": 10, "pledged:hope": 10}
+
+
+def test_where_nobody_can_tell_whether_a_like_stands_it_stays_and_that_is_said(standing: Contest) -> None:
+    """The list drops somebody whom the number still counts: a hidden account looks like that too."""
+    entry, platform = standing.add_entry(), FakePlatform(["amal", "badr", "chaima"], displayed=3)
+    standing.sweep(entry, platform)
+    platform.unlike("badr")
+    close(standing, (entry, platform))
+    result = settle(standing)
+    assert (came_to(result), result.unproven) == ((3, 30, 0, 0, 0), (Unproven(url="https://fake.example/1", likers=1),))
+    assert settle(standing) == result
+
+
+def test_an_absence_before_the_end_is_looked_into_until_the_settlement_can_tell(standing: Contest) -> None:
+    """The second look had a gap, so it proved nothing: one more is asked for."""
+    entry, platform = standing.add_entry(), FakePlatform(["amal", "badr", "chaima"])
+    standing.sweep(entry, platform)
+    platform.unlike("badr")
+    standing.sweep(entry, platform, full=True)
+    to_the_end(standing)
+    platform.displayed = 9
+    standing.sweep(entry, platform, full=True)
+    assert settle(standing).left_over
+    with standing.database.reading() as session:
+        assert awaited(session, standing.facts) == {entry}
+    standing.sweep(entry, platform, full=True)
+    assert settle(standing).is_settled
+
+
+def test_a_floor_is_not_paid_for_a_contest_that_never_had_a_post(make_contest: MakeContest) -> None:
+    contest = make_contest(floor=20)
+    with contest.database.reading() as session, pytest.raises(UsageError, match=r"never had a post.*--accept-gap"):
+        check_was_a_contest(session, contest.facts)
+    contest.add_entry()
+    with contest.database.reading() as session:
+        check_was_a_contest(session, contest.facts)
 
 
 # Posts that only show a number.

@@ -75,6 +75,14 @@ def test_a_post_that_is_read_no_more_has_no_next_poll(contest: Contest, state: E
     assert (contest.entry(entry_id).next_poll_at, contest.entry(entry_id).next_poll_reason) == (None, None)
 
 
+def test_a_post_of_a_settled_campaign_has_no_next_poll(contest: Contest) -> None:
+    entry_id = contest.add_entry(next_poll_at=contest.clock() + timedelta(hours=1), next_poll_reason="soon")
+    with contest.writing() as session:
+        facts = {"settled_at": contest.clock(), "author": "Amal", "likes": 0, "bytes": 0}
+        session.add(Settlement(campaign_id=contest.facts.id, **facts))
+    assert (contest.entry(entry_id).next_poll_at, contest.entry(entry_id).next_poll_reason) == (None, None)
+
+
 def test_a_settled_campaign_shows_its_settlement(contest: Contest) -> None:
     facts = {"settled_at": contest.clock(), "author": "Amal", "likes": 7, "bytes": 70}
     assert contest.status.settlement is None

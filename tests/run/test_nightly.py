@@ -9,11 +9,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from harvester.config import AlertSettings, HttpSettings, Settings
+from harvester.config import AlertSettings, HttpSettings, Settings, SweepSettings
 from harvester.contest.entries import NewEntry, add_posts
 from harvester.errors import StoreError
 from harvester.rehearsal import Kind, Mastodon, SimulatedPlatform, SimulatedPost, World
-from harvester.rehearsal.faults import Meanwhile
+from harvester.rehearsal.faults import Fail, Meanwhile
 from harvester.run.nightly import nightly
 from harvester.run.reader import Reader, Work
 from harvester.run.summary import NightSummary
@@ -152,6 +152,62 @@ def test_a_night_in_which_no_post_was_read_failed(contest: Contest, do: Callable
     assert do().outcome is FAILED
 
 
+@pytest.fixture
+def paced(
+    at: Installation, contest: Contest, world: World, platform: SimulatedPlatform
+) -> Callable[[str], tuple[SweepOutcome, list[float]]]:
+    """Do a night with two posts, one after the other, within a budget; give its outcome and how long it waited."""
+
+    def night(budget: str) -> tuple[SweepOutcome, list[float]]:
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            contest.clock.forward(seconds=seconds)
+
+        posts = [world.publish(DIALECT) for _ in range(2)]
+        add_posts(at, contest.facts, [NewEntry(pasted_url=platform.url_of(post)) for post in posts])
+        changes = {"connectors": {"mastodon": {"budget": budget}}, "sweep": SweepSettings(threads=1)}
+        scarce = replace(at, settings=at.settings.model_copy(update=changes), sleep=sleep)
+        return nightly(scarce, report=lambda _: None, notify=lambda title, body: True).outcome, pauses
+
+    return night
+
+
+def test_a_night_paces_itself_within_a_budget_that_fills_again(
+    paced: Callable[[str], tuple[SweepOutcome, list[float]]],
+) -> None:
+    assert paced("4/1min") == (COMPLETE, [60.0])
+
+
+def test_a_budget_that_fills_only_tomorrow_is_not_waited_for(
+    paced: Callable[[str], tuple[SweepOutcome, list[float]]],
+) -> None:
+    assert paced("4/1d") == (PARTIAL, [])
+
+
+def test_an_audit_that_breaks_off_proves_nothing_so_the_night_failed(
+    contest: Contest, do: Callable[..., NightSummary]
+) -> None:
+    with contest.writing() as session:
+        session.connection().execute(text("ALTER TABLE allocation RENAME TO elsewhere"))
+    summary = do()
+    assert summary.outcome is FAILED
+    assert [(one.about, one.what.partition(",")[0]) for one in summary.problems] == [
+        ("integrity checks", "they broke off")
+    ]
+
+
+def test_a_night_that_reached_no_platform_failed_and_says_where_to_look(
+    contest: Contest, platform: SimulatedPlatform, post: SimulatedPost, do: Callable[..., NightSummary]
+) -> None:
+    platform.faults.inject(Fail(status=503), times=None)
+    summary = do()
+    (trouble,) = summary.troubles
+    assert (summary.outcome, trouble.cause) == (FAILED, Cause.UNSTABLE)
+    assert trouble.remedy.startswith("see whether this machine reaches the network")
+
+
 def test_a_night_without_a_post_is_complete(contest: Contest, do: Callable[..., NightSummary]) -> None:
     summary = do()
     assert (summary.outcome, summary.posts, summary.reason) == (COMPLETE, 0, None)
@@ -227,8 +283,9 @@ def test_sweeps_that_break_off_are_named_and_expired_handles_go_all_the_same(
     with _Broken(at) as reader:
         summary = do(reader=reader)
     assert [one.what for one in summary.troubles if one.about == "sweeps"] == ["the disk is full"]
-    assert [one.cause for one in summary.remaining] == [Cause.STOPPED]
+    assert (summary.outcome, [one.cause for one in summary.remaining]) == (FAILED, [Cause.STOPPED])
     assert contest.rows(SealedHandles) == []
+    assert len(contest.rows(Night)) == 1, "it is still due"
 
 
 def test_alerts_that_nobody_received_are_a_trouble_of_the_night(

@@ -7,9 +7,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Barrier, Event, Thread
 from typing import Any
 
@@ -206,6 +208,46 @@ def test_a_read_only_database_can_be_read_and_says_so_when_written(on_sqlite: Da
 
     assert slugs(read_only) == ["a"]
     read_only.engine.dispose()
+
+
+@contextmanager
+def only_read(*files: Path) -> Iterator[Path]:
+    """Put copies of files where this process, even the superuser's, may read and not write."""
+    with TemporaryDirectory() as made:
+        folder, user = Path(made), os.geteuid()
+        for file in files:
+            (folder / file.name).write_bytes(file.read_bytes())
+        folder.chmod(0o555)
+        if user == 0:
+            os.seteuid(65534)  # nobody
+        try:
+            yield folder
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o755)
+
+
+def test_a_copy_is_read_where_nothing_can_be_written(on_sqlite: Database, tmp_path: Path) -> None:
+    add(on_sqlite, "a")
+    on_sqlite.backup(tmp_path / "copy.db")
+
+    with only_read(tmp_path / "copy.db") as folder:
+        copy = Database(f"sqlite:///{folder}/copy.db")
+        copy.check_is_current()
+        assert slugs(copy) == ["a"]
+        copy.engine.dispose()
+        assert [file.name for file in folder.iterdir()] == ["copy.db"]
+
+
+def test_a_live_database_where_nothing_can_be_written_says_what_to_read(on_sqlite: Database, file: Path) -> None:
+    add(on_sqlite, "a")
+    on_sqlite.engine.dispose()
+
+    with only_read(file) as folder:
+        live = Database(f"sqlite:///{folder}/{file.name}")
+        with pytest.raises(StoreError, match=r"its folder cannot be written, .*: read a 'harvester db backup'$"):
+            live.check_is_current()
+        live.engine.dispose()
 
 
 def test_a_file_that_is_no_database_is_one_line(file: Path) -> None:
