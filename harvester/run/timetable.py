@@ -206,14 +206,14 @@ def _fitted(batch: Sequence[History], poll: NextPoll, schedule: ScheduleSettings
         plan = _rarely(plan, schedule, reason=_NOT_YET if state == "scheduled" else _RARELY)
     if state == "scheduled":
         return _before_the_start(plan, campaign, now)
-    closing = [_closing_at(post, schedule) for post in batch]
+    closing = [_closing_at(post, schedule, now) for post in batch]
     if all(closing) and (first := min(at for at in closing if at)) <= plan.at:
         return replace(plan, at=first, reason=_ENDS, by_itself=False)
     return plan
 
 
 def _rarely(plan: _Plan, schedule: ScheduleSettings, reason: str) -> _Plan:
-    looks = [post.sweeps[-1].touched_at for post in plan.batch if post.sweeps]
+    looks = [at for post in plan.batch if (at := post.had_its_turn_at)]
     if len(looks) < len(plan.batch):
         return plan
     return replace(plan, at=max(plan.at, min(looks) + limits_of(schedule).longest), reason=reason)
@@ -227,9 +227,9 @@ def _before_the_start(plan: _Plan, campaign: CampaignFacts, now: datetime) -> _P
     return replace(plan, at=max(look_at, now), reason=_LAST_LOOK)
 
 
-def _closing_at(post: History, schedule: ScheduleSettings) -> datetime | None:
+def _closing_at(post: History, schedule: ScheduleSettings, now: datetime) -> datetime | None:
     """Say when a post's next closing sweep is."""
-    return min((at for edge in edges(post.campaign, schedule) if (at := closes_at(post, edge[1]))), default=None)
+    return min((at for edge in edges(post.campaign, schedule) if (at := closes_at(post, edge[1], now))), default=None)
 
 
 def _polls(plans: Iterable[_Plan]) -> Iterator[Appointment]:
