@@ -18,9 +18,10 @@ from harvester.errors import HarvesterError
 from harvester.run.appointments import Appointment, Purpose, closes_at, closings, edges
 from harvester.run.looks import Look, glances, left_for_polls, may_glance
 from harvester.run.nights import is_due, last_night, next_night
-from harvester.run.reader import Reader, Work
+from harvester.run.reader import Reader
 from harvester.run.settle import settlement_due_at
-from harvester.run.watched import History, full_requests, read_histories, server_of, watched
+from harvester.run.watched import History, full_requests, read_histories, watched
+from harvester.run.work import Work, server_of
 from harvester.store.installation import Installation
 from harvester.store.models import Entry
 

@@ -13,9 +13,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from harvester.collect.cadence import Arrivals, Watched, rate_of
-from harvester.connector import Basis, Connector, CountsLikes, Order, origin_of
+from harvester.connector import Basis, Connector, CountsLikes, Order
 from harvester.contest.campaigns import CampaignFacts
-from harvester.run.reader import Work, open_work
+from harvester.run.work import Work, open_work
 from harvester.store.kinds import Cause, SweepOutcome
 from harvester.store.models import Entry, Reading, Sweep
 
@@ -163,11 +163,6 @@ def full_requests(history: History, connector: Connector) -> int:
     pages = max(ceil(min(likers, traits.depth_limit or likers) / traits.page_max), 1)
     known = full.requests // full.pass_number if full else 0
     return max(pages + (2 if isinstance(connector, CountsLikes) else 0), known)
-
-
-def server_of(connector: Connector, entry: Entry) -> str:
-    """Name the server that counts the requests for a post: the platform's own, or where it has none, the post's."""
-    return connector.origins[0] if connector.origins else origin_of(entry.url)
 
 
 def _requests(post: Watched, history: History, connector: Connector, now: datetime) -> int:
