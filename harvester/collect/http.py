@@ -19,7 +19,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from harvester.clock import Now, utc_now
 from harvester.collect.answers import TryAgain, checked_json, failure, leads_nowhere, pause_asked_by
 from harvester.collect.breaker import Breaker
-from harvester.collect.budget import BudgetKeeper
+from harvester.collect.budget import BudgetKeeper, Sent
 from harvester.collect.guard import GuardedTransport, deadline
 from harvester.config import HttpSettings
 from harvester.connector import (
@@ -103,6 +103,14 @@ class PoliteClient:
     def remember(self, origin: str, at: datetime, requests: int) -> None:
         """Count requests against the budget that an earlier process sent."""
         self._budget.remember(origin, at, requests)
+
+    def recount(self, others: Mapping[str, Sequence[Sent]]) -> None:
+        """Count against the budget of each origin what other processes are known to have sent meanwhile."""
+        self._budget.recount(others)
+
+    def block(self, origin: str, until: datetime) -> None:
+        """Keep a pause that a server asked another process for."""
+        self._budget.block(origin, until)
 
     def session(self, origins: Collection[str], page_size: int) -> "PoliteSession":
         """Give a connector its client for one post: it reaches `origins` and nothing else."""

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from harvester.collect.glances import glance
 from harvester.contest.campaigns import find_campaign
 from harvester.run.alerts import Notify, attend
 from harvester.run.nightly import WriteReport, nightly
@@ -71,9 +70,8 @@ class Duties:
             follow_up(self._at, {one.campaign.id: one.campaign for one in work}.values())
 
     def _glance(self, appointment: Appointment) -> None:
-        entries = [one.entry for one in self._work(appointment.entry_ids)]
-        if entries:
-            glance(self._at.database, self._reader.platform(entries[0].connector), entries, now=self._at.now)
+        if work := self._work(appointment.entry_ids):
+            self._reader.glance(work)
 
     def _close(self, appointment: Appointment) -> None:
         """Begin at once with the posts that nobody polls, for it is late already; then take the others."""

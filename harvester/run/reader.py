@@ -16,9 +16,11 @@ from sqlmodel import Session, col, select
 
 from harvester.books.credit import Desk
 from harvester.books.ledger import campaign_accounts
+from harvester.collect.glances import glance
 from harvester.collect.progress import Ending, end
 from harvester.collect.readings import book_defect, read_entries
 from harvester.collect.registry import Platform, open_platform
+from harvester.collect.spending import Spending
 from harvester.collect.sweep import STOPPED, Job, Stopped, sweep_entry
 from harvester.connector import Basis, Connector, Post
 from harvester.errors import HarvesterError, UsageError
@@ -72,6 +74,7 @@ class Reader:
         self._seats = BoundedSemaphore(at.settings.sweep.threads + _MOST_DUTIES)
         self._stack = ExitStack()
         self._platforms: dict[str, Platform] = {}
+        self._spending: dict[str, Spending] = {}
         self._opening = Lock()
 
     def __enter__(self) -> Self:
@@ -89,6 +92,9 @@ class Reader:
                 platform = open_platform(self._at, connector)
                 self._stack.enter_context(platform.client)
                 self._platforms[connector] = platform
+                self._spending[connector] = Spending(
+                    self._at.database, platform.connector, platform.client, self._at.now
+                )
             return self._platforms[connector]
 
     def batches(self, work: Sequence[Work]) -> Iterator[Sequence[Work]]:
@@ -109,7 +115,14 @@ class Reader:
             except UsageError as error:
                 ending = Ending(outcome=SweepOutcome.FAILED, reason=str(error))
                 return {one.entry_id: _unread(one, ending) for one in batch}
+            stack.enter_context(self._counted(batch))
             return self._read(platform, batch, wants_full=wants_full, should_stop=should_stop)
+
+    def glance(self, work: Sequence[Work]) -> None:
+        """Look at the counts of posts that one request shows."""
+        platform = self.platform(work[0].entry.connector)
+        with self._seats, self._counted(work):
+            glance(self._at.database, platform, [one.entry for one in work], now=self._at.now)
 
     def _connector(self, name: str) -> Connector | None:
         """Give an open connector, or None for one that does not open: reading its posts says why."""
@@ -117,6 +130,14 @@ class Reader:
             return self.platform(name).connector
         except UsageError:
             return None
+
+    @contextmanager
+    def _counted(self, batch: Sequence[Work]) -> Iterator[None]:
+        """Count first what other processes have asked of this connector; what is asked in this block is our own."""
+        spending = self._spending[batch[0].entry.connector]
+        spending.recount()
+        with spending.own([one.entry_id for one in batch]):
+            yield
 
     @contextmanager
     def _claimed(self, entry_ids: Collection[int]) -> Iterator[None]:

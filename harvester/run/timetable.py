@@ -184,7 +184,8 @@ def _spent(session: Session, platform: Platform, now: datetime) -> Mapping[str, 
     longest = max((budget.per for budget in platform.client.budgets), default=None)
     if longest:
         for server, at, requests in spent_since(session, platform.connector, now - longest):
-            found[server].append(Spent(at=at, requests=requests))
+            if at <= now:  # else the clock was set back, and nobody knows how long ago that was
+                found[server].append(Spent(at=at, requests=requests))
     return found
 
 
