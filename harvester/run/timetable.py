@@ -249,11 +249,17 @@ def _store(
     at: Installation, histories: Iterable[History], found: Mapping[int, tuple[datetime | None, str | None]]
 ) -> None:
     """Put beside each post when it is read next and why, where that has changed."""
-    changes = []
+    changes, now = [], at.now()
     for history in histories:
         entry, (next_poll_at, reason) = history.entry, found.get(history.entry_id, (None, None))
-        if (entry.next_poll_at, entry.next_poll_reason) != (next_poll_at, reason):
+        if entry.next_poll_reason != reason or _is_another_time(entry.next_poll_at, next_poll_at, now):
             changes.append({"this": entry.id, "next_poll_at": next_poll_at, "next_poll_reason": reason})
     if changes:
         with at.database.writing() as session:
             session.connection().execute(_SET_NEXT_POLL, changes)
+
+
+def _is_another_time(before: datetime | None, after: datetime | None, now: datetime) -> bool:
+    """Tell two times apart, but not two that are over: a poll that is overdue is planned for now, again and again."""
+    is_overdue = before is not None and after is not None and max(before, after) <= now
+    return before != after and not is_overdue
