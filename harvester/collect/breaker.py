@@ -1,5 +1,6 @@
 """Leaves a server alone that does not answer, so that it does not keep the threads that others need."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from harvester.connector import Unstable
 
 _MOST_IN_A_ROW = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(minutes=15)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,9 @@ class Breaker:
     def answered(self, origin: str) -> None:
         """Note that an origin is there."""
         with self._lock:
-            self._silences.pop(origin, None)
+            silence = self._silences.pop(origin, None)
+        if silence and silence.until:
+            log.info("%s answers again", origin, extra={"server": origin})
 
     def _begin(self, origin: str) -> datetime:
         """Let one request alone through when a pause is over: until it has ended the others go on waiting."""
@@ -83,6 +87,8 @@ class Breaker:
                 return
             pause = min(max(2 * silence.pause, _FIRST_PAUSE), _LONGEST_PAUSE)
             self._silences[origin] = _Silence(requests=requests, pause=pause, since=now, until=now + pause)
+        fields = {"server": origin, "until": (now + pause).isoformat()}
+        log.warning("%s did not answer %s requests in a row: left alone for %s", origin, requests, pause, extra=fields)
 
 
 def _left_alone(origin: str, until: datetime) -> Unstable:

@@ -76,7 +76,7 @@ class Duties:
     def _close(self, appointment: Appointment) -> None:
         """Begin at once with the posts that nobody polls, for it is late already; then take the others."""
         work = self._work(appointment.entry_ids)
-        fields = {"task": appointment.key, "posts": len(work), "due_at": appointment.at}
+        fields = {"task": appointment.key, "posts": len(work), "due_at": appointment.at.isoformat()}
         log.info("%s: reading %s posts to their end", appointment.key, len(work), extra=fields)
         with self._claims.claim(appointment.entry_ids) as polled:
             self._read_to_the_end([one for one in work if one.entry_id not in polled])

@@ -208,4 +208,4 @@ def _log_lateness(task: Task, now: datetime) -> None:
     """Say that what must be on time is not: the machine was off, or a try came to nothing."""
     late = now - task.at
     if task.lane is Lane.DUTIES and late > _WORTH_A_WORD:
-        log.info("%s begins %s late", task.key, late, extra={"task": task.key, "due_at": task.at})
+        log.info("%s begins %s late", task.key, late, extra={"task": task.key, "due_at": task.at.isoformat()})

@@ -82,7 +82,7 @@ def timetable(at: Installation, reader: Reader) -> tuple[Appointment, ...]:
     planned = [(group, [*_plans(group, schedule, now)]) for group in groups]
     plans = [plan for _, of_group in planned for plan in of_group]
     looks = [look for group, of_group in planned for look in _glances(group, of_group, schedule, now)]
-    posts_of = _by_campaign(histories)
+    posts_of = _by_campaign(post for post in histories if post.entry_id not in unopened)
     ends = [one for campaign in campaigns for one in closings(campaign, posts_of[campaign.id], schedule, now)]
     _store(at, histories, {**unopened, **_next(plans)})
     return tuple(sorted((*ends, nightly, *_polls(plans), *looks), key=_by_time))

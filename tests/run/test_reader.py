@@ -13,6 +13,7 @@ from harvester.contest.entries import NewEntry, add_posts
 from harvester.rehearsal import Mastodon, SimulatedPlatform, World
 from harvester.run.poll import read_all
 from harvester.run.reader import EntryResult, Reader, Work, open_work
+from harvester.run.work import work_of
 from harvester.store.installation import Installation
 from harvester.store.kinds import EntryState, SweepOutcome
 from harvester.store.models import Entry, Sweep
@@ -90,6 +91,14 @@ def test_a_connector_with_wrong_settings_fails_its_own_posts_and_stops_no_other(
     assert [one.outcome for one in read] == [COMPLETE] * 2
     assert (unread.outcome, unread.cause, unread.pages) == (FAILED, None, 0)
     assert "connectors.tumblr.budget" in str(unread.reason)
+
+
+def test_posts_are_found_by_their_ids_and_say_whether_they_are_still_read(scene: Scene) -> None:
+    first, second = (one.entry_id for one in scene.planned)
+    scene.take_out(first)
+    with scene.at.database.reading() as session:
+        found = work_of(session, [second, first])
+    assert [(one.entry_id, one.is_open) for one in found] == [(first, False), (second, True)]
 
 
 def test_the_servers_take_turns(scene: Scene) -> None:

@@ -328,6 +328,7 @@ def test_the_night_is_due_until_it_has_come_to_its_end(diary: Diary) -> None:
 def test_a_connector_with_wrong_settings_keeps_its_own_posts_waiting_and_no_others(diary: Diary) -> None:
     wrong, right = diary.add("tumblr"), diary.add()
     assert [one.entry_ids for one in diary.of(Purpose.POLL)] == [(right,)]
+    assert diary.table[f"closing:{diary.contest.slug}"].entry_ids == (right,)
     view = diary.contest.entry(wrong)
     assert view.next_poll_at is None
     assert "connectors.tumblr.budget" in str(view.next_poll_reason)
