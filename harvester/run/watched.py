@@ -144,7 +144,7 @@ def watched(batch: Sequence[History], connector: Connector, now: datetime) -> Wa
         requests=1,
         window=None if counted else connector.traits.depth_limit,
         not_before=until,
-        was_asked_to_wait=until in [pause_asked(history) for history in batch],
+        was_asked_to_wait=until is not None and until in map(pause_asked, batch),
     )
     return post if counted else replace(post, requests=_requests(post, batch[0], connector, now))
 

@@ -10,8 +10,9 @@ import pytest
 from harvester.config import HttpSettings, Settings, SweepSettings
 from harvester.connector import Basis
 from harvester.contest.entries import NewEntry, add_posts
+from harvester.errors import ConfigError
 from harvester.rehearsal import Mastodon, SimulatedPlatform, World
-from harvester.run.poll import read_all
+from harvester.run.poll import poll, read_all
 from harvester.run.reader import EntryResult, Reader, Work, open_work
 from harvester.run.work import work_of
 from harvester.store.installation import Installation
@@ -91,6 +92,14 @@ def test_a_connector_with_wrong_settings_fails_its_own_posts_and_stops_no_other(
     assert [one.outcome for one in read] == [COMPLETE] * 2
     assert (unread.outcome, unread.cause, unread.pages) == (FAILED, None, 0)
     assert "connectors.tumblr.budget" in str(unread.reason)
+
+
+def test_a_poll_for_which_no_connector_opens_is_refused(scene: Scene) -> None:
+    for one in scene.planned:
+        scene.take_out(one.entry_id)
+    scene.add("tumblr")
+    with pytest.raises(ConfigError, match=r"connectors\.tumblr\.budget"):
+        poll(scene.at, [scene.contest.facts], wants_full=True)
 
 
 def test_posts_are_found_by_their_ids_and_say_whether_they_are_still_read(scene: Scene) -> None:
