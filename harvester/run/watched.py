@@ -123,11 +123,17 @@ def not_before(history: History, now: datetime) -> datetime | None:
     """
     if not history.has_failed:
         return pause_asked(history)
-    newest, oldest = history.failing[0], history.failing[-1]
+    newest = history.failing[0]
     if newest.touched_at > now:
         return None
-    so_far = newest.touched_at - oldest.touched_at
+    so_far = newest.touched_at - _failing_since(history)
     return newest.touched_at + min(max(so_far, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+
+def _failing_since(history: History) -> datetime:
+    """Say when the failures began: one sweep that is gone on with has failed ever since, if nobody was listed yet."""
+    oldest = history.failing[-1]
+    return oldest.touched_at if oldest.listed else oldest.started_at
 
 
 def watched(batch: Sequence[History], connector: Connector, now: datetime) -> Watched:

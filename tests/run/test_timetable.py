@@ -208,9 +208,15 @@ def test_a_long_sweep_that_was_stopped_or_killed_goes_on_at_once(diary: Diary, e
 
 def test_a_long_sweep_that_fails_at_last_is_tried_again_a_minute_later(diary: Diary) -> None:
     post = diary.add()
-    diary.swept(post, diary.now - 70 * MINUTE, touched_at=diary.now, outcome=PARTIAL, cause=Cause.UNSTABLE)
+    diary.swept(post, diary.now - 70 * MINUTE, touched_at=diary.now, listed=400, outcome=PARTIAL, cause=Cause.UNSTABLE)
     poll = diary.table[f"poll:{post}"]
     assert (poll.at, poll.reason) == (diary.now + MINUTE, "it failed, so harvester waits until 20:01 UTC")
+
+
+def test_one_sweep_that_is_gone_on_with_in_vain_is_tried_ever_more_rarely_too(diary: Diary) -> None:
+    post = diary.add()
+    diary.swept(post, diary.now - 20 * MINUTE, touched_at=diary.now, outcome=PARTIAL, cause=Cause.UNSTABLE)
+    assert diary.table[f"poll:{post}"].at == diary.now + 20 * MINUTE
 
 
 @pytest.mark.parametrize("outcome", [COMPLETE, FAILED])
@@ -254,7 +260,7 @@ def test_a_closing_sweep_is_done_when_a_full_one_begun_at_the_end_is_complete(di
     assert (closing.at, closing.entry_ids) == (end, (early,))
     diary.swept(early, diary.now)
     closing = diary.table[f"closing:{diary.contest.slug}"]
-    assert (closing.at, closing.entry_ids) == (diary.now + MINUTE, (broken,))
+    assert (closing.at, closing.entry_ids) == (diary.now + 10 * MINUTE, (broken,))
     diary.swept(broken, diary.now)
     assert diary.of(Purpose.CLOSING) == []
 
