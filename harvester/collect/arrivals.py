@@ -44,8 +44,8 @@ class Watched:
     """A post to be polled again, or several counted ones that are read in one request.
 
     `arrivals` are the looks at it, oldest first, cheap counts included; `requests` what the next poll is expected to
-    cost; `window` how many of its newest likes the platform lists at all (None: every one). Nothing may be asked
-    before `not_before`.
+    cost; `window` how many of its newest likes the platform lists at all (None: every one). `last_poll_at` is its last
+    turn, whatever came of it. Nothing may be asked before `not_before`: its platform asked for that, or it failed.
     """
 
     entry_ids: tuple[int, ...]
@@ -55,6 +55,7 @@ class Watched:
     requests: int
     window: int | None
     not_before: datetime | None
+    was_asked_to_wait: bool = False
 
 
 def expected_of(posts: Iterable[Watched]) -> float:

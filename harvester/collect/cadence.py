@@ -201,7 +201,8 @@ def _reason(wish: _Wish, slot: Slot, now: datetime) -> str:
     if slot.reserve is not None:
         return f"kept free for the closing poll at {slot.reserve.at:%H:%M} UTC"
     if not_before is not None and slot.at == not_before:
-        return f"asked to wait until {not_before:%H:%M} UTC"
+        why = "asked to wait" if wish.post.was_asked_to_wait else "it failed, so harvester waits"
+        return f"{why} until {not_before:%H:%M} UTC"
     if slot.is_late and slot.at - now > interval / 2:
         return "the budget allows no sooner"
     return f"{_pace(wish, now)}: every {_in_words(interval)}"

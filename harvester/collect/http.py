@@ -18,7 +18,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from harvester.clock import Now, utc_now
 from harvester.collect.answers import TryAgain, checked_json, failure, leads_nowhere, pause_asked_by
-from harvester.collect.budget import BudgetKeeper
+from harvester.collect.breaker import Breaker
+from harvester.collect.budget import BudgetKeeper, Sent
 from harvester.collect.guard import GuardedTransport, deadline
 from harvester.config import HttpSettings
 from harvester.connector import (
@@ -82,6 +83,7 @@ class PoliteClient:
         self._explain = explain
         self._remedy = remedy
         self._budget = BudgetKeeper(budgets, now)
+        self._breaker = Breaker(now)
         self._now = now
         self._sleep = sleep
         self._longest_wait = timedelta(seconds=settings.longest_wait_seconds)
@@ -102,6 +104,14 @@ class PoliteClient:
         """Count requests against the budget that an earlier process sent."""
         self._budget.remember(origin, at, requests)
 
+    def recount(self, others: Mapping[str, Sequence[Sent]]) -> None:
+        """Count against the budget of each origin what other processes are known to have sent meanwhile."""
+        self._budget.recount(others)
+
+    def block(self, origin: str, until: datetime) -> None:
+        """Keep a pause that a server asked another process for."""
+        self._budget.block(origin, until)
+
     def session(self, origins: Collection[str], page_size: int) -> "PoliteSession":
         """Give a connector its client for one post: it reaches `origins` and nothing else."""
         return PoliteSession(self, origins, page_size)
@@ -115,15 +125,17 @@ class PoliteClient:
         on_send: Callable[[], None] = lambda: None,
     ) -> httpx.Response:
         """Send until answered, within the attempts allowed; each one is told to `on_send`."""
+        origin, is_last = origin_of(str(request.url)), stop_after_attempt(self._settings.attempts)
         retrying = Retrying(
-            stop=stop_after_attempt(self._settings.attempts),
+            stop=lambda state: is_last(state) or self._breaker.is_left_alone(origin),
             wait=_wait,
             retry=retry_if_exception_type(TryAgain),
             sleep=self._sleep,
             retry_error_callback=_give_up,
         )
         try:
-            return retrying(self._attempt, request, auth, wants_redirect, on_send)
+            with self._breaker.request(origin):
+                return retrying(self._attempt, request, auth, wants_redirect, on_send)
         except GrantLost as error:
             raise GrantLost("; ".join(filter(None, (str(error), self._remedy)))) from error
 
@@ -143,6 +155,8 @@ class PoliteClient:
             response = self._exchange(request, auth)
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise TryAgain(Unstable(f"{request.url.host} broke off: {type(error).__name__}")) from error
+        if not response.is_server_error:
+            self._breaker.answered(origin)
         pause = pause_asked_by(response, self._now())
         if pause:
             self._budget.block(origin, self._now() + pause)

@@ -63,12 +63,12 @@ class Pacer:
         largest: int,
     ) -> None:
         self._now = now
-        self._largest = min((budget.requests for budget in budgets), default=largest)
+        self._most_at_once = min((budget.requests for budget in budgets), default=largest)
         self._step = -(-time_per_request(budgets, largest) // _MICROSECOND)
         known = sorted((self._offset(item.at), item.requests) for item in spent)
         held = sorted(((max(self._offset(item.at), 0), item) for item in reserves), key=lambda pair: pair[0])
         self._stretches = [_Stretch(budget, known, held) for budget in budgets]
-        self._next = self._echo(known)
+        self._next = self._echo(known, min(largest, self._most_at_once) * self._step)
 
     @property
     def free_at(self) -> datetime:
@@ -79,7 +79,7 @@ class Pacer:
         """Place a poll no sooner than `due` and after every poll placed before it."""
         wanted = max(self._offset(due), 0)
         at, reserve = max(wanted, self._next), None
-        cost = min(requests, self._largest)
+        cost = min(requests, self._most_at_once)
         while True:
             later = at
             for stretch in self._stretches:
@@ -96,9 +96,9 @@ class Pacer:
     def _offset(self, at: datetime) -> int:
         return -((self._now - at) // _MICROSECOND)
 
-    def _echo(self, spent: Sequence[tuple[int, int]]) -> int:
-        """Say when the even pace goes on: after what was spent, but however much it was, as after one large poll."""
-        limit, pace = self._largest * self._step, min((at for at, _ in spent), default=0)
+    def _echo(self, spent: Sequence[tuple[int, int]], limit: int) -> int:
+        """Say when the even pace goes on: after what was spent, but however much it was, as after the largest poll."""
+        pace = min((at for at, _ in spent), default=0)
         for at, requests in spent:
             pace = min(max(pace, at) + requests * self._step, at + limit)
         return pace

@@ -16,7 +16,7 @@ from harvester.collect.grants import GrantAuth, GrantKeeper
 from harvester.collect.guard import refuse_private_url
 from harvester.collect.http import PoliteClient, PoliteSession, says_nothing
 from harvester.collect.oauth import GrantServer
-from harvester.collect.spending import spent_since
+from harvester.collect.spending import pauses_in_force, spent_since
 from harvester.config import Settings
 from harvester.connector import (
     Budget,
@@ -125,12 +125,18 @@ def open_platform(at: Installation, name: str) -> Platform:
 
 
 def _remember_spending(at: Installation, connector: Connector, client: PoliteClient) -> None:
-    """Count what was sent before this process began: a restart is no reason to exceed a budget."""
-    if client.budgets:
-        since = at.now() - max(budget.per for budget in client.budgets)
-        with at.database.reading() as session:
+    """Count what was sent before this process began, and keep the pauses: a restart is no reason to ask for more.
+
+    What was sent in the future was sent by a clock that has been set back since: at the latest now.
+    """
+    now = at.now()
+    with at.database.reading() as session:
+        if client.budgets:
+            since = now - max(budget.per for budget in client.budgets)
             for origin, sent_at, requests in spent_since(session, connector, since):
-                client.remember(origin, sent_at, requests)
+                client.remember(origin, min(sent_at, now), requests)
+        for origin, until in pauses_in_force(session, connector, now):
+            client.block(origin, until)
 
 
 def read_settings(settings: Settings, name: str) -> msgspec.Struct:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from harvester.config import ScheduleSettings
 from harvester.contest.campaigns import CampaignFacts
 from harvester.run.settle import settlement_due_at
-from harvester.run.watched import History, not_before
+from harvester.run.watched import History, not_before, pause_asked
 
 LATE_CLOSING_AFTER = timedelta(hours=24)
 _BETWEEN_SETTLEMENTS = timedelta(hours=1)
@@ -46,7 +46,7 @@ class Appointment:
 
 
 def edges(campaign: CampaignFacts, schedule: ScheduleSettings) -> Sequence[tuple[Purpose, datetime]]:
-    """Give the instants from which every post is read to its end once more, those before the settlement."""
+    """Give the instants from which every post is read to its end once more; without any grace one settles by that."""
     end = campaign.rules.ends_at
     late = end + LATE_CLOSING_AFTER
     both = ((Purpose.CLOSING, end), (Purpose.LATE_CLOSING, late))
@@ -60,7 +60,7 @@ def closings(
     settled = settlement_due_at(campaign, schedule)
     for purpose, edge in edges(campaign, schedule):
         is_made_up_for = purpose is Purpose.CLOSING and edge + LATE_CLOSING_AFTER <= now
-        if now < settled and not is_made_up_for:
+        if max(now, edge) < settled and not is_made_up_for:
             yield from _closing(purpose, campaign, posts, edge, now)
     yield Appointment(
         purpose=Purpose.SETTLEMENT,
@@ -70,21 +70,20 @@ def closings(
     )
 
 
-def closes_at(history: History, edge: datetime) -> datetime | None:
+def closes_at(history: History, edge: datetime, now: datetime) -> datetime | None:
     """Say when to read a post for its closing at `edge`; None when that is done."""
     if history.full and history.full.started_at >= edge:
         return None
-    wait = not_before(history)
-    was_asked_to = bool(history.failing and history.failing[0].resume_at)
-    has_failed = bool(history.failing and history.failing[0].touched_at >= edge)
-    return max(edge, wait) if wait and (was_asked_to or has_failed) else edge
+    wait = not_before(history, now)
+    has_failed_since = history.has_failed and history.failing[0].touched_at >= edge
+    return max(edge, wait) if wait and (pause_asked(history) or has_failed_since) else edge
 
 
 def _closing(
     purpose: Purpose, campaign: CampaignFacts, posts: Iterable[History], edge: datetime, now: datetime
 ) -> Iterator[Appointment]:
     """Plan one reading of every post that may be read at the earliest time at which any may."""
-    due = {post.entry_id: at for post in posts if (at := closes_at(post, edge))}
+    due = {post.entry_id: at for post in posts if (at := closes_at(post, edge, now))}
     if due:
         at = min(due.values())
         together = tuple(entry_id for entry_id, when in due.items() if when <= max(at, now))
@@ -93,6 +92,7 @@ def _closing(
 
 
 def _settlement_at(posts: Iterable[History], due: datetime) -> datetime:
-    """Settle when it is due; posts read since then were read to settle, so that was tried and is tried hourly."""
-    tried = [post.sweeps[-1].touched_at for post in posts if post.sweeps and post.sweeps[-1].touched_at >= due]
+    """Settle when it is due; a post that could not be read since then says that this was tried, as it is hourly."""
+    unread = [post.failing[0].touched_at for post in posts if post.failing and not post.was_interrupted]
+    tried = [at for at in unread if at >= due]
     return max(tried) + _BETWEEN_SETTLEMENTS if tried else due

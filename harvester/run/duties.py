@@ -1,19 +1,18 @@
 """What the daemon does at each appointment; what a command or a night has done meanwhile is not done again."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from harvester.collect.glances import glance
-from harvester.contest.campaigns import find_campaign, open_campaigns
+from harvester.contest.campaigns import find_campaign
 from harvester.run.alerts import Notify, attend
-from harvester.run.claims import Claims
 from harvester.run.nightly import WriteReport, nightly
 from harvester.run.poll import follow_up, read_all
-from harvester.run.reader import Reader, ShouldStop, Work, open_work
+from harvester.run.reader import Reader, ShouldStop, Work
 from harvester.run.settle import settle
 from harvester.run.timetable import Appointment, Purpose
+from harvester.run.work import work_of
 from harvester.store.installation import Installation
+from harvester.store.kinds import SweepOutcome
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ class Duties:
         self._notify = notify
         self._author = author
         self._should_stop = should_stop
-        self._claims = Claims()
+        self._claims = reader.claims
         self._by_purpose: Mapping[Purpose, Callable[[Appointment], None]] = {
             Purpose.POLL: self._poll,
             Purpose.GLANCE: self._glance,
@@ -71,19 +70,17 @@ class Duties:
             follow_up(self._at, {one.campaign.id: one.campaign for one in work}.values())
 
     def _glance(self, appointment: Appointment) -> None:
-        entries = [one.entry for one in self._work(appointment.entry_ids)]
-        if entries:
-            glance(self._at.database, self._reader.platform(entries[0].connector), entries, now=self._at.now)
+        if work := self._work(appointment.entry_ids):
+            self._reader.glance(work)
 
     def _close(self, appointment: Appointment) -> None:
         """Begin at once with the posts that nobody polls, for it is late already; then take the others."""
         work = self._work(appointment.entry_ids)
-        log.info("%s: reading %s posts to their end", appointment.key, len(work))
+        fields = {"task": appointment.key, "posts": len(work), "due_at": appointment.at.isoformat()}
+        log.info("%s: reading %s posts to their end", appointment.key, len(work), extra=fields)
         with self._claims.claim(appointment.entry_ids) as polled:
             self._read_to_the_end([one for one in work if one.entry_id not in polled])
-            if polled:
-                self._claims.wait_for(polled)
-                self._read_to_the_end([one for one in work if one.entry_id in polled])
+            self._read_to_the_end([one for one in work if one.entry_id in polled])
 
     def _read_to_the_end(self, work: Sequence[Work]) -> None:
         read_all(self._at, self._reader, work, wants_full=True, should_stop=self._should_stop)
@@ -91,39 +88,30 @@ class Duties:
     def _settle(self, appointment: Appointment) -> None:
         with self._at.database.reading() as session:
             campaign = find_campaign(session, str(appointment.campaign))
-            entry_ids = [one.entry_id for one in open_work(session, campaign)]
-        with self._claimed(entry_ids):
-            result = settle(
-                self._at, self._reader, campaign, author=self._author, accept_gap=None, should_stop=self._should_stop
-            )
+        result = settle(
+            self._at, self._reader, campaign, author=self._author, accept_gap=None, should_stop=self._should_stop
+        )
         if result.is_settled:
-            log.info("%s is settled: %s likes, %s bytes", result.campaign, result.likes, result.bytes)
+            fields = {"campaign": result.campaign, "likes": result.likes, "bytes": result.bytes}
+            log.info("%s is settled: %s likes, %s bytes", result.campaign, result.likes, result.bytes, extra=fields)
         for post in result.left_over:
-            log.warning("%s is not settled: %s: %s", result.campaign, post.url, post.reason)
+            fields = {"campaign": result.campaign, "post": post.url}
+            log.warning("%s is not settled: %s: %s", result.campaign, post.url, post.reason, extra=fields)
 
     def _nightly(self, _: Appointment) -> None:
-        with self._claimed([one.entry_id for one in self._open_posts()]):
-            summary = nightly(
-                self._at,
-                report=self._report,
-                notify=self._notify,
-                author=self._author,
-                should_stop=self._should_stop,
-                reader=self._reader,
-            )
-        log.info("the night's work is %s%s", summary.outcome, f": {summary.reason}" if summary.reason else "")
-
-    @contextmanager
-    def _claimed(self, entry_ids: Sequence[int]) -> Iterator[None]:
-        """Keep polls off these posts, and begin when they have ended."""
-        with self._claims.claim(entry_ids) as polled:
-            self._claims.wait_for(polled)
-            yield
+        summary = nightly(
+            self._at,
+            report=self._report,
+            notify=self._notify,
+            author=self._author,
+            should_stop=self._should_stop,
+            reader=self._reader,
+        )
+        level = logging.INFO if summary.outcome is SweepOutcome.COMPLETE else logging.WARNING
+        why = f": {summary.reason}" if summary.reason else ""
+        log.log(level, "the night's work is %s%s", summary.outcome, why, extra={"outcome": str(summary.outcome)})
 
     def _work(self, entry_ids: Collection[int]) -> Sequence[Work]:
         """Find the posts of an appointment that are still to be read."""
-        return [one for one in self._open_posts() if one.entry_id in entry_ids]
-
-    def _open_posts(self) -> Sequence[Work]:
         with self._at.database.reading() as session:
-            return [one for campaign in open_campaigns(session) for one in open_work(session, campaign)]
+            return [one for one in work_of(session, entry_ids) if one.is_open]

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from harvester.books.ledger import distribute
 from harvester.contest.campaigns import CampaignFacts
+from harvester.errors import UsageError
 from harvester.run.reader import EntryResult, Reader, ShouldStop, Work, open_work
 from harvester.store.installation import Installation
 from harvester.store.kinds import SweepOutcome
@@ -23,11 +24,28 @@ def poll(
     wants_full: bool,
     on_done: Callable[[EntryResult], None] | None = None,
 ) -> tuple[EntryResult, ...]:
-    """Read every open entry of the campaigns once; raise `StoreError` when the database itself fails."""
+    """Read every open entry of the campaigns once.
+
+    Raise `StoreError` when the database itself fails, `ConfigError` when the settings let nothing be read at all.
+    """
     with at.database.reading() as session:
         work = [one for campaign in campaigns for one in open_work(session, campaign)]
     with Reader(at) as reader:
+        _check_settings(reader, work)
         return read_all(at, reader, work, wants_full=wants_full, on_done=on_done)
+
+
+def _check_settings(reader: Reader, work: Sequence[Work]) -> None:
+    """Refuse to begin where no connector opens; where one does, the others' posts end as failed."""
+    errors = []
+    names = sorted({one.entry.connector for one in work})
+    for name in names:
+        try:
+            reader.platform(name)
+        except UsageError as error:
+            errors.append(error)
+    if errors and len(errors) == len(names):
+        raise errors[0]
 
 
 def read_all(
@@ -39,7 +57,10 @@ def read_all(
     should_stop: ShouldStop = lambda: False,
     on_done: Callable[[EntryResult], None] | None = None,
 ) -> tuple[EntryResult, ...]:
-    """Read these posts once, several at a time, and let their credits follow to the associations."""
+    """Read these posts once, several at a time, and let their credits follow to the associations.
+
+    A post whose connector does not open ends as failed, and stops no other.
+    """
     broken = Event()
     with ExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(at.settings.sweep.threads, thread_name_prefix="sweep"))

@@ -4,12 +4,11 @@ One dead post, revoked token or defect of a connector ends its own posts and no 
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from types import TracebackType
 from typing import Self
 
@@ -17,20 +16,30 @@ from sqlmodel import Session, col, select
 
 from harvester.books.credit import Desk
 from harvester.books.ledger import campaign_accounts
-from harvester.collect.progress import Ending
+from harvester.collect.glances import glance
+from harvester.collect.progress import Ending, end
 from harvester.collect.readings import book_defect, read_entries
 from harvester.collect.registry import Platform, open_platform
+from harvester.collect.spending import Spending
 from harvester.collect.sweep import STOPPED, Job, Stopped, sweep_entry
-from harvester.connector import Basis, Post
-from harvester.contest.campaigns import CampaignFacts
-from harvester.errors import HarvesterError
+from harvester.connector import Basis, Connector, Post
+from harvester.errors import HarvesterError, UsageError
+from harvester.run.claims import Claims
+from harvester.run.work import Work, batches_of, open_work, work_of
 from harvester.store.database import Database
 from harvester.store.installation import Installation
 from harvester.store.kinds import Cause, EntryState, SweepOutcome
-from harvester.store.models import Entry, Sweep
+from harvester.store.models import Sweep
 
-_DEFECT = "an error in harvester or the connector: see the log"
-_POLLED = (EntryState.OPEN, EntryState.MISSING)
+__all__ = ["EntryResult", "Reader", "ShouldStop", "Work", "open_work"]
+
+_MOST_DUTIES = 16
+"""How many posts may be read at once beside the polls: each holds threads and connections to the database."""
+
+_DEFECT = Ending(
+    outcome=SweepOutcome.FAILED, reason="an error in harvester or the connector: see the log", cause=Cause.DEFECT
+)
+_TAKEN_OUT = Ending(outcome=SweepOutcome.COMPLETE, reason="taken out of the contest")
 log = logging.getLogger(__name__)
 
 ShouldStop = Callable[[], bool]
@@ -53,33 +62,19 @@ class EntryResult:
     credited: int
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A post to read, and the campaign it counts in."""
-
-    campaign: CampaignFacts
-    entry: Entry
-
-    @property
-    def entry_id(self) -> int:
-        assert self.entry.id is not None
-        return self.entry.id
-
-
-def open_work(session: Session, campaign: CampaignFacts) -> Sequence[Work]:
-    """Give the posts of a campaign that are still read."""
-    polled = col(Entry.state).in_(_POLLED)
-    rows = session.exec(select(Entry).where(Entry.campaign_id == campaign.id, polled).order_by(col(Entry.id)))
-    return [Work(campaign, entry) for entry in rows]
-
-
 class Reader:
-    """Opens each connector once, when its first post is read; a context manager that closes them all."""
+    """Opens each connector once, when its first post is read; a context manager that closes them all.
 
-    def __init__(self, at: Installation) -> None:
+    Who reads a list to its end claims its posts for that time, against the polls that share `claims`.
+    """
+
+    def __init__(self, at: Installation, claims: Claims | None = None) -> None:
+        self.claims = claims or Claims()
         self._at = at
+        self._seats = BoundedSemaphore(at.settings.sweep.threads + _MOST_DUTIES)
         self._stack = ExitStack()
         self._platforms: dict[str, Platform] = {}
+        self._spending: dict[str, Spending] = {}
         self._opening = Lock()
 
     def __enter__(self) -> Self:
@@ -97,48 +92,110 @@ class Reader:
                 platform = open_platform(self._at, connector)
                 self._stack.enter_context(platform.client)
                 self._platforms[connector] = platform
+                self._spending[connector] = Spending(
+                    self._at.database, platform.connector, platform.client, self._at.now
+                )
             return self._platforms[connector]
 
     def batches(self, work: Sequence[Work]) -> Iterator[Sequence[Work]]:
-        """Put together what one request can read: a list of likers is one post, numbers come many at a time."""
-        yield from ([one] for one in work if one.entry.basis is Basis.IDENTITY)
-        counted: defaultdict[tuple[str, str], list[Work]] = defaultdict(list)
-        for one in work:
-            if one.entry.basis is Basis.COUNT:
-                counted[one.entry.connector, one.entry.realm].append(one)
-        for (connector, _), group in counted.items():
-            size = self.platform(connector).connector.traits.batch_max
-            yield from (group[start : start + size] for start in range(0, len(group), size))
+        """Put together what one request can read, the servers taking turns."""
+        names = {one.entry.connector for one in work}
+        return batches_of(work, {name: self._connector(name) for name in names})
 
     def read(self, batch: Sequence[Work], *, wants_full: bool, should_stop: ShouldStop) -> dict[int, EntryResult]:
         """Read one batch and say by entry how that ended; raise `StoreError` when the database itself fails."""
-        if should_stop():
-            return {one.entry_id: _result(self._at.database, one, STOPPED) for one in batch}
-        endings: Mapping[int, Ending]
+        with ExitStack() as stack:
+            if wants_full:
+                stack.enter_context(self._claimed([one.entry_id for one in batch]))
+            stack.enter_context(self._seats)
+            if should_stop():
+                return {one.entry_id: _unread(one, STOPPED) for one in batch}
+            try:
+                platform = self.platform(batch[0].entry.connector)
+            except UsageError as error:
+                ending = Ending(outcome=SweepOutcome.FAILED, reason=str(error))
+                return {one.entry_id: _unread(one, ending) for one in batch}
+            stack.enter_context(self._counted(batch))
+            return self._read(platform, batch, wants_full=wants_full, should_stop=should_stop)
+
+    def glance(self, work: Sequence[Work]) -> None:
+        """Look at the counts of posts that one request shows."""
+        platform = self.platform(work[0].entry.connector)
+        with self._seats, self._counted(work):
+            glance(self._at.database, platform, [one.entry for one in work], now=self._at.now)
+
+    def _connector(self, name: str) -> Connector | None:
+        """Give an open connector, or None for one that does not open: reading its posts says why."""
         try:
-            platform = self.platform(batch[0].entry.connector)
-            jobs = [_job(self._at, one, platform, should_stop) for one in batch]
-            if batch[0].entry.basis is Basis.COUNT:
-                endings = read_entries(jobs)
-            else:
-                endings = {job.entry_id: sweep_entry(job, wants_full=wants_full) for job in jobs}
-        except HarvesterError:
-            raise
-        except Stopped:
-            endings = {one.entry_id: STOPPED for one in batch}
-        except Exception:
-            log.exception("reading %s broke off", ", ".join(one.entry.url for one in batch))
-            endings = _broken_off(self._at, batch)
-        return {one.entry_id: _result(self._at.database, one, endings[one.entry_id]) for one in batch}
+            return self.platform(name).connector
+        except UsageError:
+            return None
+
+    @contextmanager
+    def _counted(self, batch: Sequence[Work]) -> Iterator[None]:
+        """Count first what other processes have asked of this connector; what is asked in this block is our own."""
+        spending = self._spending[batch[0].entry.connector]
+        spending.recount()
+        with spending.own([one.entry_id for one in batch]):
+            yield
+
+    @contextmanager
+    def _claimed(self, entry_ids: Collection[int]) -> Iterator[None]:
+        """Keep polls off these posts, and begin when they have ended."""
+        with self.claims.claim(entry_ids) as polled:
+            self.claims.wait_for(polled)
+            yield
+
+    def _read(
+        self, platform: Platform, batch: Sequence[Work], *, wants_full: bool, should_stop: ShouldStop
+    ) -> dict[int, EntryResult]:
+        """Read what of a batch is still in its contest, by the rules of now: it may have been planned hours ago."""
+        with self._at.database.reading() as session:
+            wanted = [one for one in work_of(session, [one.entry_id for one in batch]) if not _is_removed(one)]
+        results = {one.entry_id: _unread(one, _TAKEN_OUT) for one in batch}
+        if wanted:
+            endings = _endings(self._at, platform, wanted, wants_full=wants_full, should_stop=should_stop)
+            results |= {one.entry_id: _result(self._at.database, one, endings[one.entry_id]) for one in wanted}
+        return results
+
+
+def _endings(
+    at: Installation, platform: Platform, batch: Sequence[Work], *, wants_full: bool, should_stop: ShouldStop
+) -> Mapping[int, Ending]:
+    try:
+        jobs = [_job(at, one, platform, should_stop) for one in batch]
+        if batch[0].entry.basis is Basis.COUNT:
+            return read_entries(jobs)
+        return {job.entry_id: sweep_entry(job, wants_full=wants_full) for job in jobs}
+    except HarvesterError:
+        raise
+    except Stopped:
+        return {one.entry_id: STOPPED for one in batch}
+    except Exception:
+        log.exception("reading %s broke off", ", ".join(one.entry.url for one in batch))
+        return _broken_off(at, batch)
 
 
 def _broken_off(at: Installation, batch: Sequence[Work]) -> Mapping[int, Ending]:
-    """Say that a defect ended these entries; a list's sweep, still open, tells by itself where it stopped."""
+    """Record that a defect ended these entries: what is left open would be gone on with at once, and for ever."""
     entry_ids = [one.entry_id for one in batch]
     if batch[0].entry.basis is Basis.COUNT:
-        return book_defect(at.database, entry_ids, _DEFECT, at.now())
-    ending = Ending(outcome=SweepOutcome.FAILED, reason=_DEFECT, cause=Cause.DEFECT)
-    return dict.fromkeys(entry_ids, ending)
+        return book_defect(at.database, entry_ids, _DEFECT.reason or "", at.now())
+    for entry_id in entry_ids:
+        _end_open_sweep(at, entry_id)
+    return dict.fromkeys(entry_ids, _DEFECT)
+
+
+def _end_open_sweep(at: Installation, entry_id: int) -> None:
+    """End what a defect left open, unless somebody else went on with it already."""
+    with at.database.lock(f"entry-{entry_id}") as is_ours, at.database.writing() as session:
+        sweep = _newest_sweep(session, entry_id)
+        if is_ours and sweep and sweep.id is not None and sweep.outcome is None:
+            end(session, sweep.id, _DEFECT, requests=0, now=at.now())
+
+
+def _is_removed(work: Work) -> bool:
+    return work.entry.state is EntryState.REMOVED
 
 
 def _job(at: Installation, work: Work, platform: Platform, should_stop: ShouldStop) -> Job:
@@ -167,10 +224,23 @@ def _job(at: Installation, work: Work, platform: Platform, should_stop: ShouldSt
     )
 
 
+def _newest_sweep(session: Session, entry_id: int) -> Sweep | None:
+    newest_first = select(Sweep).where(Sweep.entry_id == entry_id).order_by(col(Sweep.id).desc())
+    return session.exec(newest_first.limit(1)).first()
+
+
 def _result(database: Database, work: Work, ending: Ending) -> EntryResult:
-    newest_first = select(Sweep).where(Sweep.entry_id == work.entry_id).order_by(col(Sweep.id).desc())
+    result = _unread(work, ending)
     with database.reading() as session:
-        sweep = session.exec(newest_first.limit(1)).first()
+        sweep = _newest_sweep(session, work.entry_id)
+    if sweep is None:
+        return result
+    credited = sweep.credited + sweep.uncertain
+    return replace(result, pages=sweep.pages, requests=sweep.requests, new=sweep.new, credited=credited)
+
+
+def _unread(work: Work, ending: Ending) -> EntryResult:
+    """Say how it ended for a post of which nothing was asked."""
     return EntryResult(
         campaign=work.campaign.slug,
         url=work.entry.pasted_url,
@@ -179,8 +249,8 @@ def _result(database: Database, work: Work, ending: Ending) -> EntryResult:
         cause=ending.cause,
         reason=ending.reason,
         resume_at=ending.resume_at,
-        pages=sweep.pages if sweep else 0,
-        requests=sweep.requests if sweep else 0,
-        new=sweep.new if sweep else 0,
-        credited=sweep.credited + sweep.uncertain if sweep else 0,
+        pages=0,
+        requests=0,
+        new=0,
+        credited=0,
     )

@@ -18,9 +18,10 @@ from harvester.errors import HarvesterError
 from harvester.run.appointments import Appointment, Purpose, closes_at, closings, edges
 from harvester.run.looks import Look, glances, left_for_polls, may_glance
 from harvester.run.nights import is_due, last_night, next_night
-from harvester.run.reader import Reader, Work
+from harvester.run.reader import Reader
 from harvester.run.settle import settlement_due_at
-from harvester.run.watched import History, full_requests, read_histories, server_of, watched
+from harvester.run.watched import History, full_requests, read_histories, watched
+from harvester.run.work import Work, server_of
 from harvester.store.installation import Installation
 from harvester.store.models import Entry
 
@@ -81,7 +82,7 @@ def timetable(at: Installation, reader: Reader) -> tuple[Appointment, ...]:
     planned = [(group, [*_plans(group, schedule, now)]) for group in groups]
     plans = [plan for _, of_group in planned for plan in of_group]
     looks = [look for group, of_group in planned for look in _glances(group, of_group, schedule, now)]
-    posts_of = _by_campaign(histories)
+    posts_of = _by_campaign(post for post in histories if post.entry_id not in unopened)
     ends = [one for campaign in campaigns for one in closings(campaign, posts_of[campaign.id], schedule, now)]
     _store(at, histories, {**unopened, **_next(plans)})
     return tuple(sorted((*ends, nightly, *_polls(plans), *looks), key=_by_time))
@@ -183,7 +184,8 @@ def _spent(session: Session, platform: Platform, now: datetime) -> Mapping[str, 
     longest = max((budget.per for budget in platform.client.budgets), default=None)
     if longest:
         for server, at, requests in spent_since(session, platform.connector, now - longest):
-            found[server].append(Spent(at=at, requests=requests))
+            if at <= now:  # else the clock was set back, and nobody knows how long ago that was
+                found[server].append(Spent(at=at, requests=requests))
     return found
 
 
@@ -206,14 +208,14 @@ def _fitted(batch: Sequence[History], poll: NextPoll, schedule: ScheduleSettings
         plan = _rarely(plan, schedule, reason=_NOT_YET if state == "scheduled" else _RARELY)
     if state == "scheduled":
         return _before_the_start(plan, campaign, now)
-    closing = [_closing_at(post, schedule) for post in batch]
+    closing = [_closing_at(post, schedule, now) for post in batch]
     if all(closing) and (first := min(at for at in closing if at)) <= plan.at:
         return replace(plan, at=first, reason=_ENDS, by_itself=False)
     return plan
 
 
 def _rarely(plan: _Plan, schedule: ScheduleSettings, reason: str) -> _Plan:
-    looks = [post.sweeps[-1].touched_at for post in plan.batch if post.sweeps]
+    looks = [at for post in plan.batch if (at := post.had_its_turn_at)]
     if len(looks) < len(plan.batch):
         return plan
     return replace(plan, at=max(plan.at, min(looks) + limits_of(schedule).longest), reason=reason)
@@ -227,9 +229,9 @@ def _before_the_start(plan: _Plan, campaign: CampaignFacts, now: datetime) -> _P
     return replace(plan, at=max(look_at, now), reason=_LAST_LOOK)
 
 
-def _closing_at(post: History, schedule: ScheduleSettings) -> datetime | None:
+def _closing_at(post: History, schedule: ScheduleSettings, now: datetime) -> datetime | None:
     """Say when a post's next closing sweep is."""
-    return min((at for edge in edges(post.campaign, schedule) if (at := closes_at(post, edge[1]))), default=None)
+    return min((at for edge in edges(post.campaign, schedule) if (at := closes_at(post, edge[1], now))), default=None)
 
 
 def _polls(plans: Iterable[_Plan]) -> Iterator[Appointment]:
@@ -247,11 +249,17 @@ def _store(
     at: Installation, histories: Iterable[History], found: Mapping[int, tuple[datetime | None, str | None]]
 ) -> None:
     """Put beside each post when it is read next and why, where that has changed."""
-    changes = []
+    changes, now = [], at.now()
     for history in histories:
         entry, (next_poll_at, reason) = history.entry, found.get(history.entry_id, (None, None))
-        if (entry.next_poll_at, entry.next_poll_reason) != (next_poll_at, reason):
+        if entry.next_poll_reason != reason or _is_another_time(entry.next_poll_at, next_poll_at, now):
             changes.append({"this": entry.id, "next_poll_at": next_poll_at, "next_poll_reason": reason})
     if changes:
         with at.database.writing() as session:
             session.connection().execute(_SET_NEXT_POLL, changes)
+
+
+def _is_another_time(before: datetime | None, after: datetime | None, now: datetime) -> bool:
+    """Tell two times apart, but not two that are over: a poll that is overdue is planned for now, again and again."""
+    is_overdue = before is not None and after is not None and max(before, after) <= now
+    return before != after and not is_overdue

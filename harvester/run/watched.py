@@ -13,10 +13,10 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from harvester.collect.cadence import Arrivals, Watched, rate_of
-from harvester.connector import Basis, Connector, CountsLikes, Order, origin_of
+from harvester.connector import Basis, Connector, CountsLikes, Order
 from harvester.contest.campaigns import CampaignFacts
-from harvester.run.reader import Work, open_work
-from harvester.store.kinds import SweepOutcome
+from harvester.run.work import Work, open_work
+from harvester.store.kinds import Cause, SweepOutcome
 from harvester.store.models import Entry, Reading, Sweep
 
 _NEWEST = 8
@@ -33,6 +33,7 @@ class Swept(NamedTuple):
     started_at: datetime
     touched_at: datetime
     outcome: SweepOutcome | None
+    cause: Cause | None
     resume_at: datetime | None
     requests: int
     pass_number: int
@@ -78,6 +79,21 @@ class History:
         return next((one.started_at for one in reversed(self.sweeps) if _is_complete(one)), None)
 
     @property
+    def had_its_turn_at(self) -> datetime | None:
+        """When a post was last looked at, or that was tried in vain; a pause, or an end of ours, keeps its turn."""
+        return self.failing[0].touched_at if self.has_failed else self.last_complete_at
+
+    @property
+    def has_failed(self) -> bool:
+        """Tell whether the newest sweep came to nothing by itself."""
+        return bool(self.failing) and not self.failing[0].resume_at and not self.was_interrupted
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Tell whether the newest sweep was stopped or killed, or is at work."""
+        return bool(self.failing) and (self.failing[0].outcome is None or self.failing[0].cause is Cause.STOPPED)
+
+    @property
     def failing(self) -> Sequence[Swept]:
         """The newest sweeps that did not end complete, newest first."""
         return [*takewhile(lambda sweep: not _is_complete(sweep), reversed(self.sweeps))]
@@ -94,33 +110,54 @@ def read_histories(session: Session, campaigns: Iterable[CampaignFacts]) -> Sequ
     return histories
 
 
-def not_before(history: History) -> datetime | None:
-    """Say until when a post must wait: as its platform asked, or for as long again as it has been failing."""
-    failing = history.failing
-    if not failing:
+def pause_asked(history: History) -> datetime | None:
+    """Say until when a post's platform asked to be left alone."""
+    return history.failing[0].resume_at if history.failing else None
+
+
+def not_before(history: History, now: datetime) -> datetime | None:
+    """Say until when a post must wait: as its platform asked, or for as long again as it has been failing.
+
+    A sweep that was stopped or killed has not failed: it goes on at once, while its cursor can be trusted. So does one
+    that failed in the future, by a clock that was set back since.
+    """
+    if not history.has_failed:
+        return pause_asked(history)
+    newest = history.failing[0]
+    if newest.touched_at > now:
         return None
-    newest, oldest = failing[0], failing[-1]
-    if newest.resume_at:
-        return newest.resume_at
-    so_far = newest.touched_at - oldest.started_at
+    so_far = newest.touched_at - _failing_since(history)
     return newest.touched_at + min(max(so_far, _SHORTEST_PAUSE), _LONGEST_PAUSE)
+
+
+def _failing_since(history: History) -> datetime:
+    """Say when the failures began: one sweep that is gone on with has failed ever since, if nobody was listed yet."""
+    oldest = history.failing[-1]
+    return oldest.touched_at if oldest.listed else oldest.started_at
 
 
 def watched(batch: Sequence[History], connector: Connector, now: datetime) -> Watched:
     """Put together what the cadence must know of posts that one request reads."""
     counted = batch[0].entry.basis is Basis.COUNT
-    looks = [history.last_complete_at for history in batch]
-    waits = [not_before(history) for history in batch]
+    looks = [_before(now, history.had_its_turn_at) for history in batch]
+    waits = [not_before(history, now) for history in batch]
+    until = min((wait for wait in waits if wait), default=None) if all(waits) else None
     post = Watched(
         entry_ids=tuple(history.entry_id for history in batch),
         arrivals=_together(batch),
-        born_at=max(history.entry.published_at or history.entry.added_at for history in batch),
+        born_at=min(history.entry.published_at or history.entry.added_at for history in batch),
         last_poll_at=min((look for look in looks if look), default=None) if all(looks) else None,
         requests=1,
         window=None if counted else connector.traits.depth_limit,
-        not_before=min((wait for wait in waits if wait), default=None) if all(waits) else None,
+        not_before=until,
+        was_asked_to_wait=until is not None and until in map(pause_asked, batch),
     )
     return post if counted else replace(post, requests=_requests(post, batch[0], connector, now))
+
+
+def _before(now: datetime, instant: datetime | None) -> datetime | None:
+    """Forget an instant ahead: the clock was set back since, and nobody knows how long ago that was."""
+    return instant if instant and instant <= now else None
 
 
 def full_requests(history: History, connector: Connector) -> int:
@@ -132,11 +169,6 @@ def full_requests(history: History, connector: Connector) -> int:
     pages = max(ceil(min(likers, traits.depth_limit or likers) / traits.page_max), 1)
     known = full.requests // full.pass_number if full else 0
     return max(pages + (2 if isinstance(connector, CountsLikes) else 0), known)
-
-
-def server_of(connector: Connector, entry: Entry) -> str:
-    """Name the server that counts the requests for a post: the platform's own, or where it has none, the post's."""
-    return connector.origins[0] if connector.origins else origin_of(entry.url)
 
 
 def _requests(post: Watched, history: History, connector: Connector, now: datetime) -> int:

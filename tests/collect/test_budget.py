@@ -87,6 +87,30 @@ def test_a_later_block_stays_when_a_shorter_one_is_asked_for() -> None:
     assert keeper.take(HERE) == timedelta(minutes=9)
 
 
+def test_what_others_are_known_to_have_sent_counts_beside_what_was_sent_here() -> None:
+    clock = Clock()
+    keeper = BudgetKeeper([a_budget(3, minutes=10)], clock)
+    keeper.take(HERE)
+    clock.forward(minutes=4)
+    keeper.recount({HERE: [(KICK_OFF + timedelta(minutes=1), 1)]})
+    assert (keeper.take(HERE), keeper.take(HERE)) == (NO_WAIT, timedelta(minutes=6))
+    keeper.recount({HERE: [(KICK_OFF + timedelta(minutes=3), 2)]})
+    clock.forward(minutes=6)
+    assert keeper.take(HERE) == timedelta(minutes=3)
+    keeper.recount({})
+    assert keeper.take(HERE) == NO_WAIT
+
+
+def test_a_clock_that_was_set_back_makes_nobody_wait_longer_than_a_period() -> None:
+    clock = Clock()
+    keeper = BudgetKeeper([a_budget(1, minutes=10)], clock)
+    keeper.take(HERE)
+    clock.forward(days=-1)
+    assert keeper.take(HERE) == timedelta(minutes=10)
+    clock.forward(minutes=10)
+    assert keeper.take(HERE) == NO_WAIT
+
+
 @given(
     requests=st.integers(1, 5),
     seconds=st.integers(1, 60),

@@ -135,8 +135,16 @@ def test_nothing_is_planned_in_the_period_before_a_reserve_of_more_than_a_budget
 
 def test_a_post_waits_until_it_may_be_asked() -> None:
     later = NOW + 3 * HOUR
-    poll = only(watched(likes=[100], not_before=later))
-    assert (poll.at, poll.reason) == (later, "asked to wait until 15:00 UTC")
+    asked = only(watched(likes=[100], not_before=later, was_asked_to_wait=True))
+    failed = only(watched(likes=[100], not_before=later))
+    assert (asked.at, asked.reason) == (later, "asked to wait until 15:00 UTC")
+    assert (failed.at, failed.reason) == (later, "it failed, so harvester waits until 15:00 UTC")
+
+
+def test_a_costly_night_holds_up_the_polls_of_the_morning_for_one_poll_only() -> None:
+    spent = [Spent(at=NOW, requests=5000)]
+    poll = only(watched(likes=[1], last_poll_at=NOW - 7 * HOUR), Budget(requests=10_000, per=24 * HOUR), spent=spent)
+    assert poll.at - NOW < timedelta(seconds=10)
 
 
 def test_a_post_whose_platform_asked_for_a_pause_keeps_its_turn() -> None:

@@ -10,13 +10,16 @@ from harvester.run.schedule import Lane
 
 
 class _Collected(BaseExecutor):
-    """Begins nothing: it hands over what the scheduler would have begun."""
+    """Begins nothing: it hands over what the scheduler would have begun, while there is a thread for it."""
 
     def __init__(self, begun: list[Any]) -> None:
         super().__init__()
         self._begun = begun
+        self.has_threads = True
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        if not self.has_threads:
+            raise RuntimeError("can't start new thread")
         self._begun.append(job)
 
 
@@ -25,13 +28,19 @@ class SteppedScheduler(BaseScheduler):
 
     def __init__(self) -> None:
         self._begun: list[Any] = []
-        super().__init__(executors={lane: _Collected(self._begun) for lane in Lane}, timezone=UTC)
+        self._collected = {lane: _Collected(self._begun) for lane in Lane}
+        super().__init__(executors=self._collected, timezone=UTC)
 
     def shutdown(self, wait: bool = True) -> None:
         super().shutdown(wait)
 
     def wakeup(self) -> None:
         """Nobody waits."""
+
+    def lose_threads(self, *, lost: bool = True) -> None:
+        """Let the system refuse to start a thread, or start them again."""
+        for executor in self._collected.values():
+            executor.has_threads = not lost
 
     def begin(self) -> list[Any]:
         """Take the jobs that are due now out of the store, as begun."""

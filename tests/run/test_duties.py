@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harvester.config import HttpSettings, Settings
+from harvester.config import HttpSettings, Settings, SweepSettings
 from harvester.contest.entries import NewEntry, add_posts
 from harvester.rehearsal import Bluesky, Kind, Mastodon, SimulatedPlatform, World
 from harvester.rehearsal.faults import Meanwhile
@@ -37,8 +37,8 @@ class Scene:
             should_stop=lambda: self.is_over,
         )
 
-    def keep(self, purpose: Purpose) -> None:
-        entry_ids, slug = tuple(range(1, POSTS + 1)), self.contest.slug
+    def keep(self, purpose: Purpose, *only: int) -> None:
+        entry_ids, slug = only or tuple(range(1, POSTS + 1)), self.contest.slug
         self.duties.keep(Appointment(purpose=purpose, at=self.contest.clock(), entry_ids=entry_ids, campaign=slug))
 
     @property
@@ -61,6 +61,7 @@ def scene(contest: Contest, clock: Clock, dialect: Any) -> Iterator[Scene]:
     with SimulatedPlatform(world, dialect) as platform:
         settings = Settings(
             http=HttpSettings(allow_private_hosts=True, attempts=1, longest_wait_seconds=0),
+            sweep=SweepSettings(threads=1),
             connectors={"bluesky": {"appview": platform.origin}},
         )
         at = Installation(database=contest.database, settings=settings, master=contest.master, now=clock)
@@ -106,6 +107,22 @@ def test_a_poll_under_way_makes_room_for_the_night(scene: Scene) -> None:
     (row,) = scene.contest.rows(Night)
     assert json.loads(row.summary)["remaining"] == []
     assert scene.contest.status.likes.credited == POSTS * LIKERS
+
+
+def test_the_night_keeps_polls_off_the_post_that_it_reads_and_off_no_other(scene: Scene, clock: Clock) -> None:
+    """One post after the other: while it reads the first, the second is polled."""
+    scene.keep(Purpose.POLL)
+    clock.forward(minutes=10)
+    polls = Thread(target=lambda: [scene.keep(Purpose.POLL, entry_id) for entry_id in (1, 2)])
+
+    def poll() -> None:
+        polls.start()
+        polls.join(60)
+
+    scene.platform.faults.inject(Meanwhile(happen=poll), on=Kind.LIKES, nth=1)
+    scene.keep(Purpose.NIGHTLY)
+    kinds = [[one.is_full for one in scene.contest.rows(Sweep, entry_id=entry_id)] for entry_id in (1, 2)]
+    assert kinds == [[True, True], [True, False, True]]
 
 
 def test_a_contest_is_settled(scene: Scene, clock: Clock) -> None:

@@ -17,8 +17,8 @@ from harvester.run.poll import overall, poll
 from harvester.run.reader import EntryResult
 from harvester.run.trial import try_posts
 from harvester.store.installation import Installation
-from harvester.store.kinds import EntryState, SweepOutcome
-from harvester.store.models import SealedHandles
+from harvester.store.kinds import Cause, EntryState, SweepOutcome
+from harvester.store.models import SealedHandles, Sweep
 from tests.factories import KICK_OFF, Clock, Contest
 
 COMPLETE, PARTIAL, FAILED = SweepOutcome.COMPLETE, SweepOutcome.PARTIAL, SweepOutcome.FAILED
@@ -267,6 +267,7 @@ def test_a_defect_in_a_connector_ends_its_post_alone(
     assert [(one.outcome, one.credited) for one in results] == [(FAILED, 0), (COMPLETE, 3)]
     assert "see the log" in str(results[0].reason)
     assert "a defect of the connector" in caplog.text
+    assert [(one.outcome, one.cause) for one in night.contest.rows(Sweep, entry_id=1)] == [(FAILED, Cause.DEFECT)]
 
 
 # A trial.

@@ -1,12 +1,16 @@
 """The jobs follow what is wanted: added, moved and withdrawn at each look; late ones run once, running ones alone."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
+from datetime import UTC, timedelta
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
 import pytest
 import time_machine
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from harvester.clock import utc_now
 from harvester.errors import StoreError
@@ -103,6 +107,65 @@ def test_a_clock_that_is_set_back_holds_up_nothing(scene: Scene) -> None:
     scene.want("poll:1", timedelta(minutes=-10))
     assert scene.look(timedelta(hours=-3)) == []
     assert scene.look(timedelta(minutes=-10)) == ["poll:1"]
+
+
+def test_a_clock_that_is_set_back_does_not_lengthen_a_pause(scene: Scene) -> None:
+    scene.want("closing:cup", timedelta(days=-2))
+    scene.look(timedelta(0))
+    scene.look(5 * SECOND)
+    assert scene.look(timedelta(days=-1)) == []
+    assert scene.look(timedelta(days=-1, seconds=10)) == ["closing:cup"]
+
+
+class _Waiting(BackgroundScheduler):
+    """APScheduler's own thread; it says for how many seconds it will wait."""
+
+    def __init__(self) -> None:
+        self._waits: SimpleQueue[float] = SimpleQueue()
+        super().__init__(executors={Lane.DUTIES: ThreadPoolExecutor(1)}, timezone=UTC)
+
+    def _process_jobs(self) -> float:
+        seconds: float = super()._process_jobs()
+        self._waits.put(seconds)
+        return seconds
+
+    def has_to_wait(self, seconds: float) -> None:
+        """Come back when it has begun to wait for so long, and nobody has woken it."""
+        while self._waits.get(timeout=10) != seconds or self._event.is_set():
+            pass
+
+
+def test_a_clock_that_jumps_forward_is_noticed_at_the_next_look() -> None:
+    closed = Event()
+    with time_machine.travel(KICK_OFF, tick=False) as clock:
+        closing = Task(key="closing:cup", at=KICK_OFF + timedelta(hours=1), run=closed.set)
+        scheduler = _Waiting()
+        schedule = Schedule(scheduler, lambda: [closing], now=utc_now)
+        schedule.start()
+        try:
+            schedule.refresh()
+            scheduler.has_to_wait(3600)
+            clock.shift(timedelta(hours=1))
+            schedule.refresh()
+            assert closed.wait(10)
+        finally:
+            schedule.stop()
+
+
+def test_a_task_that_the_scheduler_drops_is_planned_anew(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.want("closing:cup", timedelta(0))
+    scene.scheduler.lose_threads()
+    assert scene.look(timedelta(0)) == []
+    scene.scheduler.lose_threads(lost=False)
+    assert [scene.look(number * 5 * SECOND) for number in (1, 2)] == [[], ["closing:cup"]]
+    assert "closing:cup was dropped by the scheduler, and is planned anew" in caplog.messages
+
+
+def test_what_begins_late_says_so(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    scene.want("closing:cup", timedelta(0))
+    scene.look(9 * MINUTE)
+    assert "closing:cup begins 0:09:00 late" in caplog.messages
 
 
 def test_a_running_task_is_neither_doubled_nor_moved_nor_withdrawn(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """What is to happen next, by the facts alone: polls, glances, closing sweeps, settlements, nights."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -9,13 +10,13 @@ import pytest
 from sqlalchemy import event
 
 from harvester.collect.cadence import Arrivals
-from harvester.config import HttpSettings, Settings
+from harvester.config import HttpSettings, ScheduleSettings, Settings
 from harvester.connector import Basis
 from harvester.run.reader import Reader
 from harvester.run.timetable import Appointment, Purpose, timetable
 from harvester.run.watched import read_histories, watched
 from harvester.store.installation import Installation
-from harvester.store.kinds import EntryState, SweepOutcome
+from harvester.store.kinds import Cause, EntryState, SweepOutcome
 from harvester.store.models import Entry, Night, Reading, Settlement, Sweep
 from tests.factories import KICK_OFF, Contest
 
@@ -174,6 +175,57 @@ def test_a_post_that_fails_is_tried_ever_more_rarely_but_every_hour(diary: Diary
     assert waits[-1] == HOUR
 
 
+def test_a_post_that_always_fails_waits_for_its_turn_like_the_others(diary: Diary) -> None:
+    failing, others = diary.add("misskey"), [diary.add("misskey") for _ in range(3)]
+    for number, post in enumerate((failing, *others)):
+        diary.swept(post, diary.now - (9 - number) * HOUR, requests=4, listed=300)
+    diary.swept(failing, diary.now - MINUTE, outcome=PARTIAL, cause=Cause.UNSTABLE, requests=4)
+    table = diary.table
+    assert all(table[f"poll:{post}"].at < table[f"poll:{failing}"].at for post in others)
+
+
+def test_one_dead_post_does_not_make_its_batch_due_for_ever(diary: Diary) -> None:
+    dead, alive = (diary.add("csv", basis=Basis.COUNT) for _ in range(2))
+    for post in (dead, alive):
+        diary.swept(post, diary.now - HOUR)
+    diary.swept(alive, diary.now)
+    diary.swept(dead, diary.now, outcome=FAILED, cause=Cause.MISSING)
+    assert diary.table[f"poll:{dead}"].at > diary.now
+
+
+def test_an_unread_post_of_the_future_does_not_hold_up_its_batch(diary: Diary) -> None:
+    read, _ = diary.add("csv", basis=Basis.COUNT), diary.add("csv", basis=Basis.COUNT, published_at=diary.now + DAY)
+    diary.swept(read, diary.now)
+    assert diary.table[f"poll:{read}"].at == diary.now
+
+
+@pytest.mark.parametrize("ending", [{"outcome": None}, {"outcome": PARTIAL, "cause": Cause.STOPPED}])
+def test_a_long_sweep_that_was_stopped_or_killed_goes_on_at_once(diary: Diary, ending: dict[str, Any]) -> None:
+    post = diary.add()
+    diary.swept(post, diary.now - 70 * MINUTE, touched_at=diary.now, pages=500, cursor="c500", **ending)
+    assert diary.table[f"poll:{post}"].at - diary.now < timedelta(seconds=5)  # the pace after its last page
+
+
+def test_a_long_sweep_that_fails_at_last_is_tried_again_a_minute_later(diary: Diary) -> None:
+    post = diary.add()
+    diary.swept(post, diary.now - 70 * MINUTE, touched_at=diary.now, listed=400, outcome=PARTIAL, cause=Cause.UNSTABLE)
+    poll = diary.table[f"poll:{post}"]
+    assert (poll.at, poll.reason) == (diary.now + MINUTE, "it failed, so harvester waits until 20:01 UTC")
+
+
+def test_one_sweep_that_is_gone_on_with_in_vain_is_tried_ever_more_rarely_too(diary: Diary) -> None:
+    post = diary.add()
+    diary.swept(post, diary.now - 20 * MINUTE, touched_at=diary.now, outcome=PARTIAL, cause=Cause.UNSTABLE)
+    assert diary.table[f"poll:{post}"].at == diary.now + 20 * MINUTE
+
+
+@pytest.mark.parametrize("outcome", [COMPLETE, FAILED])
+def test_a_clock_that_was_set_back_keeps_no_post_waiting(diary: Diary, outcome: SweepOutcome) -> None:
+    post = diary.add("csv", basis=Basis.COUNT)
+    diary.swept(post, diary.now + DAY, outcome=outcome)
+    assert diary.table[f"poll:{post}"].at == diary.now
+
+
 def test_counted_posts_of_one_site_are_one_poll_a_batch(diary: Diary) -> None:
     posts = [diary.add("csv", basis=Basis.COUNT) for _ in range(103)]
     assert [len(one.entry_ids) for one in diary.of(Purpose.POLL)] == [100, 3]
@@ -211,6 +263,18 @@ def test_a_closing_sweep_is_done_when_a_full_one_begun_at_the_end_is_complete(di
     assert (closing.at, closing.entry_ids) == (diary.now + 10 * MINUTE, (broken,))
     diary.swept(broken, diary.now)
     assert diary.of(Purpose.CLOSING) == []
+
+
+def test_without_any_grace_the_closing_sweeps_are_the_settlements(diary: Diary) -> None:
+    schedule = ScheduleSettings(grace_hours=0)
+    diary.at = replace(diary.at, settings=diary.at.settings.model_copy(update={"schedule": schedule}))
+    post, end, slug = diary.add(), ends_of(diary), diary.contest.slug
+    diary.contest.clock.at = end - MINUTE
+    diary.swept(post, diary.now)
+    assert [key for key in diary.table if slug in key] == [f"settlement:{slug}"]
+    diary.contest.clock.at = end + MINUTE
+    diary.swept(post, end - MINUTE, touched_at=end + MINUTE)
+    assert diary.table[f"settlement:{slug}"].at == end
 
 
 def test_who_was_off_for_a_day_makes_up_for_both_closing_sweeps_with_one(diary: Diary) -> None:
@@ -270,6 +334,7 @@ def test_the_night_is_due_until_it_has_come_to_its_end(diary: Diary) -> None:
 def test_a_connector_with_wrong_settings_keeps_its_own_posts_waiting_and_no_others(diary: Diary) -> None:
     wrong, right = diary.add("tumblr"), diary.add()
     assert [one.entry_ids for one in diary.of(Purpose.POLL)] == [(right,)]
+    assert diary.table[f"closing:{diary.contest.slug}"].entry_ids == (right,)
     view = diary.contest.entry(wrong)
     assert view.next_poll_at is None
     assert "connectors.tumblr.budget" in str(view.next_poll_reason)
@@ -305,10 +370,13 @@ def test_a_server_that_lists_one_post_a_request_is_never_glanced_at(diary: Diary
     assert diary.of(Purpose.GLANCE) == []
 
 
-def test_a_plan_that_stays_the_same_is_not_written_again(diary: Diary) -> None:
-    diary.swept(diary.add(), diary.now)
+@pytest.mark.parametrize("last_read", [timedelta(0), 9 * HOUR])
+def test_a_plan_that_stays_the_same_is_not_written_again(diary: Diary, last_read: timedelta) -> None:
+    """Nor is one that is overdue, which is planned for now at each look."""
+    diary.swept(diary.add("misskey"), diary.now - last_read, new=1)
     written: list[str] = []
-    assert diary.table == diary.table
+    assert diary.table
+    diary.contest.clock.forward(seconds=5)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         written.append(statement.split(maxsplit=1)[0])
