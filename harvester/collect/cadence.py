@@ -28,8 +28,8 @@ __all__ = (
     "rate_of",
 )
 
-_BOOKED = 1.4
-"""How much of the budget the intervals ask for: a little more than all, so that no request is left unused."""
+_EARLY = 1.4
+"""How much sooner than its interval a post may be polled, so that no request is left unused."""
 
 _HALVINGS = 40
 _LEAST_RATE = 1e-6
@@ -83,20 +83,27 @@ def next_polls(
     allowed = _hours(time_per_request(budgets, largest))
     wishes = _wishes(posts, now, limits, allowed)
     is_stretched = _is_stretched(posts, limits, allowed)
-    due = [_due(wish, limits, is_stretched=is_stretched) for wish in wishes]
+    waits = [limits.shortest if is_stretched else timedelta(hours=wish.interval) for wish in wishes]
+    due = [_after(wait, post, now) for post, wait in zip(posts, waits, strict=True)]
+    earliest = [
+        max(_after(max(wait / _EARLY, limits.shortest), post, now), post.not_before or now)
+        for post, wait in zip(posts, waits, strict=True)
+    ]
     planned: dict[int, NextPoll] = {}
-    for place in _in_turn(posts, due, pacer):
-        slot = pacer.place(_may_be_polled_at(posts[place], due[place]), _cost(posts[place]))
+    for place in _in_turn(posts, due, earliest, pacer):
+        slot = pacer.place(earliest[place], _cost(posts[place]))
         planned[place] = _next_poll(wishes[place], slot, now)
     return tuple(planned[place] for place in range(len(posts)))
 
 
-def _in_turn(posts: Sequence[Watched], due: Sequence[datetime], pacer: Pacer) -> Iterator[int]:
-    """Give the places of posts as their turn comes: of those that may be polled by then, the one that is due longest.
+def _in_turn(
+    posts: Sequence[Watched], due: Sequence[datetime], earliest: Sequence[datetime], pacer: Pacer
+) -> Iterator[int]:
+    """Give the places of posts as their turn comes: of those that may be polled by then, the one that is due first.
 
     So a post whose platform asked for a pause does not lose its turn to all those that were polled before it.
     """
-    waiting = [(_may_be_polled_at(one, due[place]), one.entry_ids, place) for place, one in enumerate(posts)]
+    waiting = [(earliest[place], one.entry_ids, place) for place, one in enumerate(posts)]
     ready: list[tuple[datetime, tuple[int, ...], int]] = []
     heapify(waiting)
     while waiting or ready:
@@ -107,8 +114,9 @@ def _in_turn(posts: Sequence[Watched], due: Sequence[datetime], pacer: Pacer) ->
         yield heappop(ready)[-1]
 
 
-def _may_be_polled_at(post: Watched, due: datetime) -> datetime:
-    return max(due, post.not_before or due)
+def _after(wait: timedelta, post: Watched, now: datetime) -> datetime:
+    """Say when a post has waited so long; one that nobody has looked at waits for nothing."""
+    return post.last_poll_at + wait if post.last_poll_at else min(post.born_at, now)
 
 
 def fair_bound(posts: Sequence[Watched], budgets: Sequence[Budget], limits: Limits) -> timedelta:
@@ -142,7 +150,7 @@ def _wishes(posts: Sequence[Watched], now: datetime, limits: Limits, hours_per_r
 
     def fits(intervals: Iterable[float]) -> bool:
         load: float = sum(map(truediv, costs, intervals))
-        return load * hours_per_request <= _BOOKED
+        return load * hours_per_request <= 1
 
     windows = [_window_interval(post, rate, limits) for post, rate in zip(posts, rates, strict=True)]
     ease = _least(lambda ease: fits(min(window * ease, longest) for window in windows), start=1)
@@ -178,16 +186,6 @@ def _least(is_enough: Callable[[float], bool], *, start: float) -> float:
         middle = sqrt(low * high)
         low, high = (low, middle) if is_enough(middle) else (middle, high)
     return high
-
-
-def _due(wish: _Wish, limits: Limits, *, is_stretched: bool) -> datetime:
-    """Say when a post should be polled, were there no other; where posts take turns, each is due at once."""
-    post = wish.post
-    due = post.born_at
-    if post.last_poll_at is not None:
-        wait = limits.shortest if is_stretched else timedelta(hours=wish.interval)
-        due = post.last_poll_at + wait
-    return due
 
 
 def _next_poll(wish: _Wish, slot: Slot, now: datetime) -> NextPoll:

@@ -112,33 +112,41 @@ class _Stretch:
     ) -> None:
         self.per = -(-budget.per // _MICROSECOND)
         self._most = budget.requests
-        self._spent = deque(spent)
-        self._total = sum(requests for _, requests in spent)
+        self._spent: deque[tuple[int, int]] = deque()
+        self._total = 0
         self._ahead = deque((at, min(item.requests, self._most), item) for at, item in reserves)
+        self._held = deque(self._reserved_until(at) + requests for at, requests, _ in self._ahead)
+        for at, requests in spent:
+            self.add(at, requests)
 
     def earliest(self, at: int, requests: int) -> tuple[int, Reserve | None]:
         """Give the first instant from `at` on that this budget allows, and the reserve that stood in the way."""
         while self._ahead and self._ahead[0][0] <= at:
             reserved_at, reserved, _ = self._ahead.popleft()
-            self.add(reserved_at, reserved)
+            self._held.popleft()
+            self._count(reserved_at, reserved)
         self._forget(at)
         while self._spent and self._total + requests > self._most:
             at = max(at, self._spent[0][0] + self.per)
             self._forget(at)
-        for reserved_at, reserved, item in self._ahead:
-            if reserved_at < at + self.per and self._held(reserved_at) + reserved + requests > self._most:
+        for (reserved_at, _, item), held in zip(self._ahead, self._held, strict=True):
+            if reserved_at < at + self.per and held + requests > self._most:
                 return max(at, reserved_at), item
         return at, None
 
     def add(self, at: int, requests: int) -> None:
+        self._count(at, requests)
+        for place, (reserved_at, _, _) in enumerate(self._ahead):
+            if at > reserved_at - self.per:
+                self._held[place] += requests
+
+    def _count(self, at: int, requests: int) -> None:
         self._spent.append((at, requests))
         self._total += requests
 
-    def _held(self, at: int) -> int:
-        """What the stretch that ends at a reserve holds already, other reserves included."""
-        since = at - self.per
-        before = sum(reserved for when, reserved, _ in self._ahead if since < when < at)
-        return before + sum(requests for when, requests in self._spent if when > since)
+    def _reserved_until(self, at: int) -> int:
+        """What the reserves keep of the stretch that ends at one of them, itself left out."""
+        return sum(requests for when, requests, _ in self._ahead if at - self.per < when < at)
 
     def _forget(self, at: int) -> None:
         while self._spent and self._spent[0][0] <= at - self.per:

@@ -13,7 +13,7 @@ from harvester.books.credit import Desk
 from harvester.collect import progress as record
 from harvester.collect.counts import NOT_SHOWN, read_counts
 from harvester.collect.progress import Ending
-from harvester.collect.sweep import Job, tell
+from harvester.collect.sweep import DEFECT, Job, tell
 from harvester.connector import ContractBroken, Count, Missing, Outcome, Refused
 from harvester.errors import SettledError
 from harvester.store.database import Database
@@ -38,12 +38,10 @@ def read_entries(jobs: Sequence[Job]) -> Mapping[int, Ending]:
     return endings | (_read(due) if due else {})
 
 
-def book_defect(database: Database, entry_ids: Sequence[int], reason: str, at: datetime) -> dict[int, Ending]:
+def book_defect(database: Database, entry_ids: Sequence[int], at: datetime) -> None:
     """Record that an error of our own or of a connector broke a batch off, so that no older reading stands for it."""
-    ending = Ending(outcome=SweepOutcome.FAILED, reason=reason, cause=Cause.DEFECT)
     with database.writing() as session:
-        session.add_all(_new_sweep(entry_id, ending, 0, at) for entry_id in entry_ids)
-    return dict.fromkeys(entry_ids, ending)
+        session.add_all(_new_sweep(entry_id, DEFECT, 0, at) for entry_id in entry_ids)
 
 
 def _read(jobs: Sequence[Job], asked_before: int = 0) -> dict[int, Ending]:

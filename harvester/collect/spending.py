@@ -8,15 +8,18 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy import select as sa_select
 from sqlmodel import Session, col, select
 
 from harvester.clock import Now
 from harvester.collect.budget import Sent
 from harvester.collect.http import PoliteClient
-from harvester.connector import Connector, Post
+from harvester.connector import Connector, origin_of
 from harvester.store.database import Database
 from harvester.store.kinds import Cause
 from harvester.store.models import Entry, Reading, Sweep
@@ -28,10 +31,11 @@ _LONGEST_COMMIT = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The requests of a sweep until now, or of a glance; `key` names it."""
+    """The requests of a sweep until now, or of a glance, for a post; `key` names it."""
 
     key: str
-    entry: Entry
+    entry_id: int | None
+    url: str
     at: datetime
     requests: int
 
@@ -92,7 +96,7 @@ class Spending:
     def _by_origin(self) -> dict[str, list[Sent]]:
         found: defaultdict[str, list[Sent]] = defaultdict(list)
         for one in self._others.values():
-            for origin in _origins(one.entry, self._connector):
+            for origin in _origins(one.url, self._connector):
                 found[origin].append((one.at, one.requests))
         return found
 
@@ -107,7 +111,7 @@ class _Read:
 
     def holds(self, one: _Asked) -> bool:
         is_within = self.begun_at <= one.at and (self.ended_at is None or one.at <= self.ended_at)
-        return is_within and one.entry.id in self.entry_ids
+        return is_within and one.entry_id in self.entry_ids
 
 
 def spent_since(session: Session, connector: Connector, since: datetime) -> Iterator[tuple[str, datetime, int]]:
@@ -117,7 +121,7 @@ def spent_since(session: Session, connector: Connector, since: datetime) -> Iter
     went to is not recorded, so each counts them.
     """
     for one in sorted(_asked_since(session, connector, since), key=lambda one: one.at):
-        for origin in _origins(one.entry, connector):
+        for origin in _origins(one.url, connector):
             yield origin, one.at, one.requests
 
 
@@ -125,11 +129,11 @@ def pauses_in_force(session: Session, connector: Connector, now: datetime) -> It
     """Give the servers that asked for a pause at the newest sweep of a post, and until when."""
     newest = select(func.max(Sweep.id)).where(Sweep.entry_id == Entry.id).correlate(Entry).scalar_subquery()
     rows = session.exec(
-        select(Entry, Sweep.resume_at)
+        select(Entry.url, Sweep.resume_at)
         .join(Sweep, col(Sweep.id) == newest)
         .where(Entry.connector == connector.name, Sweep.cause == Cause.THROTTLED, col(Sweep.resume_at) > now)
     )
-    yield from ((origin, until) for entry, until in rows if until for origin in _origins(entry, connector))
+    yield from ((origin, until) for url, until in rows if until for origin in _origins(url, connector))
 
 
 def _asked_since(session: Session, connector: Connector, since: datetime) -> Iterator[_Asked]:
@@ -137,26 +141,27 @@ def _asked_since(session: Session, connector: Connector, since: datetime) -> Ite
     yield from _glanced(session, connector, since)
 
 
-def _origins(entry: Entry, connector: Connector) -> set[str]:
-    post = Post(platform=entry.connector, native_id=entry.native_id, realm=entry.realm, url=entry.url)
-    return {post.origin, *connector.origins} - {""}
+def _origins(url: str, connector: Connector) -> set[str]:
+    return {_origin_of(url), *connector.origins} - {""}
+
+
+_origin_of = lru_cache(maxsize=10_000)(origin_of)  # thousands of rows name the same few posts
 
 
 def _swept(session: Session, connector: Connector, since: datetime) -> Iterator[_Asked]:
-    rows = session.exec(
-        select(Entry, Sweep.id, Sweep.touched_at, Sweep.requests)
-        .join(Sweep, col(Sweep.entry_id) == Entry.id)
-        .where(Entry.connector == connector.name, Sweep.touched_at > since, Sweep.requests > 0)
-    )
-    yield from (_Asked(f"sweep:{number}", entry, at, requests) for entry, number, at, requests in rows)
+    asked: list[Any] = [Sweep.id, Entry.id, Entry.url, Sweep.touched_at, Sweep.requests]
+    is_recent = (col(Sweep.touched_at) > since) & (col(Sweep.requests) > 0)
+    of_connector = sa_select(*asked).join(Entry, col(Entry.id) == Sweep.entry_id)
+    rows = session.connection().execute(of_connector.where(is_recent, col(Entry.connector) == connector.name))
+    yield from (_Asked(f"sweep:{number}", *asked) for number, *asked in rows)
 
 
 def _glanced(session: Session, connector: Connector, since: datetime) -> Iterator[_Asked]:
     """Give a glance once, however many posts it showed."""
     rows = session.exec(
-        select(Entry, Reading.read_at)
+        select(Entry.realm, Entry.id, Entry.url, Reading.read_at)
         .join(Reading, col(Reading.entry_id) == Entry.id)
         .where(Entry.connector == connector.name, Reading.read_at > since, col(Reading.sweep_id).is_(None))
     )
-    glances = {f"glance:{entry.realm}:{at.isoformat()}": (entry, at) for entry, at in rows}
-    yield from (_Asked(key, entry, at, 1) for key, (entry, at) in glances.items())
+    glances = {f"glance:{realm}:{at.isoformat()}": (number, url, at) for realm, number, url, at in rows}
+    yield from (_Asked(key, *asked, requests=1) for key, asked in glances.items())

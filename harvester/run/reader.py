@@ -17,11 +17,11 @@ from sqlmodel import Session, col, select
 from harvester.books.credit import Desk
 from harvester.books.ledger import campaign_accounts
 from harvester.collect.glances import glance
-from harvester.collect.progress import Ending, end
+from harvester.collect.progress import Ending
 from harvester.collect.readings import book_defect, read_entries
 from harvester.collect.registry import Platform, open_platform
 from harvester.collect.spending import Spending
-from harvester.collect.sweep import STOPPED, Job, Stopped, sweep_entry
+from harvester.collect.sweep import DEFECT, STOPPED, Job, Stopped, sweep_entry
 from harvester.connector import Basis, Connector, Post
 from harvester.errors import HarvesterError, UsageError
 from harvester.run.claims import Claims
@@ -36,9 +36,6 @@ __all__ = ["EntryResult", "Reader", "ShouldStop", "Work", "open_work"]
 _MOST_DUTIES = 16
 """How many posts may be read at once beside the polls: each holds threads and connections to the database."""
 
-_DEFECT = Ending(
-    outcome=SweepOutcome.FAILED, reason="an error in harvester or the connector: see the log", cause=Cause.DEFECT
-)
 _TAKEN_OUT = Ending(outcome=SweepOutcome.COMPLETE, reason="taken out of the contest")
 log = logging.getLogger(__name__)
 
@@ -177,21 +174,11 @@ def _endings(
 
 
 def _broken_off(at: Installation, batch: Sequence[Work]) -> Mapping[int, Ending]:
-    """Record that a defect ended these entries: what is left open would be gone on with at once, and for ever."""
+    """Say that a defect ended these entries; a list's sweep has recorded that itself."""
     entry_ids = [one.entry_id for one in batch]
     if batch[0].entry.basis is Basis.COUNT:
-        return book_defect(at.database, entry_ids, _DEFECT.reason or "", at.now())
-    for entry_id in entry_ids:
-        _end_open_sweep(at, entry_id)
-    return dict.fromkeys(entry_ids, _DEFECT)
-
-
-def _end_open_sweep(at: Installation, entry_id: int) -> None:
-    """End what a defect left open, unless somebody else went on with it already."""
-    with at.database.lock(f"entry-{entry_id}") as is_ours, at.database.writing() as session:
-        sweep = _newest_sweep(session, entry_id)
-        if is_ours and sweep and sweep.id is not None and sweep.outcome is None:
-            end(session, sweep.id, _DEFECT, requests=0, now=at.now())
+        book_defect(at.database, entry_ids, at.now())
+    return dict.fromkeys(entry_ids, DEFECT)
 
 
 def _is_removed(work: Work) -> bool:

@@ -30,6 +30,9 @@ __all__ = ["Appointment", "Purpose", "timetable"]
 _BEFORE_THE_START = timedelta(minutes=5)
 """When posts are looked at once more before a contest, which fixes the likes that are older than it."""
 
+_NEAR = timedelta(minutes=1)
+"""People are shown minutes, and every poll moves all that come after it by a breath."""
+
 _RARELY = "the contest is over: rarely until it is settled"
 _NOT_YET = "the contest has not begun: rarely until then"
 _LAST_LOOK = "the last look before the contest begins"
@@ -248,7 +251,7 @@ def _next(plans: Iterable[_Plan]) -> Mapping[int, tuple[datetime | None, str]]:
 def _store(
     at: Installation, histories: Iterable[History], found: Mapping[int, tuple[datetime | None, str | None]]
 ) -> None:
-    """Put beside each post when it is read next and why, where that has changed."""
+    """Put beside each post when it is read next and why, where that has changed enough to be worth a write."""
     changes, now = [], at.now()
     for history in histories:
         entry, (next_poll_at, reason) = history.entry, found.get(history.entry_id, (None, None))
@@ -261,5 +264,6 @@ def _store(
 
 def _is_another_time(before: datetime | None, after: datetime | None, now: datetime) -> bool:
     """Tell two times apart, but not two that are over: a poll that is overdue is planned for now, again and again."""
-    is_overdue = before is not None and after is not None and max(before, after) <= now
-    return before != after and not is_overdue
+    if before is None or after is None:
+        return before is not after
+    return abs(after - before) >= _NEAR and max(before, after) > now

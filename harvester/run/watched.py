@@ -142,10 +142,12 @@ def watched(batch: Sequence[History], connector: Connector, now: datetime) -> Wa
     looks = [_before(now, history.had_its_turn_at) for history in batch]
     waits = [not_before(history, now) for history in batch]
     until = min((wait for wait in waits if wait), default=None) if all(waits) else None
+    arrivals = _together(batch)
+    born_at = (history.entry.published_at or history.entry.added_at for history in batch)
     post = Watched(
         entry_ids=tuple(history.entry_id for history in batch),
-        arrivals=_together(batch),
-        born_at=min(history.entry.published_at or history.entry.added_at for history in batch),
+        arrivals=arrivals,
+        born_at=min([now, *born_at, *(look.since for look in arrivals)]),  # a date may be stated wrongly
         last_poll_at=min((look for look in looks if look), default=None) if all(looks) else None,
         requests=1,
         window=None if counted else connector.traits.depth_limit,
@@ -176,7 +178,8 @@ def _requests(post: Watched, history: History, connector: Connector, now: dateti
     if connector.traits.order is not Order.SERVER_DESC or history.failing or post.last_poll_at is None:
         return full_requests(history, connector)
     hours = max((now - post.last_poll_at).total_seconds(), 0) / 3600
-    return 1 + int(rate_of(post, now) * hours / connector.traits.page_max)
+    expected = 1 + int(rate_of(post, now) * hours / connector.traits.page_max)
+    return min(expected, full_requests(history, connector))
 
 
 def _together(batch: Sequence[History]) -> tuple[Arrivals, ...]:

@@ -252,3 +252,15 @@ def test_no_post_is_ever_older_than_the_fair_bound(requests: list[int], budget: 
     posts = [watched(number, requests=cost) for number, cost in enumerate(requests)]
     done = live(posts, Budget(requests=budget, per=per), until=max(30 * HOUR, 2 * per))
     assert most_in_a_stretch(done, per) <= budget
+
+
+def test_a_short_list_is_read_in_time_however_many_posts_wait() -> None:
+    """A hundred and twenty likes an hour fill half of a window of twenty in five minutes."""
+    posts = [watched(number, likes=[2] * 8, last_poll_at=NOW - number * MINUTE) for number in range(1, 61)]
+    short = watched(99, likes=[20] * 8, window=20, last_poll_at=NOW - 4 * MINUTE)
+    *_, poll = next_polls([*posts, short], [Budget(requests=60, per=HOUR)], now=NOW, limits=LIMITS)
+    assert poll.at <= NOW + 2 * MINUTE
+
+
+def test_a_post_that_says_it_appears_later_is_looked_at_now() -> None:
+    assert only(watched(age=-24 * HOUR)).at == NOW

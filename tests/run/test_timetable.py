@@ -372,8 +372,9 @@ def test_a_server_that_lists_one_post_a_request_is_never_glanced_at(diary: Diary
 
 @pytest.mark.parametrize("last_read", [timedelta(0), 9 * HOUR])
 def test_a_plan_that_stays_the_same_is_not_written_again(diary: Diary, last_read: timedelta) -> None:
-    """Nor is one that is overdue, which is planned for now at each look."""
-    diary.swept(diary.add("misskey"), diary.now - last_read, new=1)
+    """Nor one that moves by seconds, nor one that is overdue, which is planned for now at each look."""
+    for _ in range(10):
+        diary.swept(diary.add("misskey"), diary.now - last_read, new=1)
     written: list[str] = []
     assert diary.table
     diary.contest.clock.forward(seconds=5)
@@ -384,6 +385,14 @@ def test_a_plan_that_stays_the_same_is_not_written_again(diary: Diary, last_read
     event.listen(diary.contest.database.engine, "before_cursor_execute", note)
     assert diary.table
     assert "UPDATE" not in written
+
+
+def test_likes_before_a_wrong_publication_time_hold_up_no_other_post(diary: Diary) -> None:
+    wrong, other = diary.add(published_at=diary.now + HOUR), diary.add()
+    for minutes in (30, 20, 10):
+        diary.swept(wrong, diary.now - minutes * MINUTE, new=10)
+        diary.swept(other, diary.now - minutes * MINUTE, new=10)
+    assert diary.table[f"poll:{other}"].at <= diary.now + MINUTE
 
 
 def test_many_posts_take_as_many_statements_as_few(diary: Diary) -> None:

@@ -64,6 +64,7 @@ class Sweep(SQLModel, table=True):
         Index("ix_sweep_sums", "entry_id", "id", "pages", "requests", "new", "unliked", "returned"),
         _partial_index("ix_sweep_shown", "entry_id", "displayed_after", where="displayed_after IS NOT NULL"),
         _partial_index("ix_sweep_not_shown", "entry_id", "touched_at", where="displayed_after IS NULL"),
+        _partial_index("ix_sweep_spent", "touched_at", where="requests > 0"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -110,6 +111,7 @@ class Reading(SQLModel, table=True):
     __table_args__ = (
         Index("ix_reading_entry_read_at", "entry_id", "read_at"),
         Index("ix_reading_entry_sweep", "entry_id", "sweep_id", "id"),
+        _partial_index("ix_reading_glance", "read_at", where="sweep_id IS NULL"),
     )
 
 
