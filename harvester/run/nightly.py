@@ -120,7 +120,6 @@ class _Night:
         self._started_at = at.now()
         self._work: Sequence[Work] = ()
         self._results: dict[tuple[str, str], EntryResult] = {}
-        self._unopened: dict[str, Trouble] = {}
         self._confirmed = 0
         self._settlements: list[SettlementResult] = []
         self._problems: list[Problem] = []
@@ -173,28 +172,21 @@ class _Night:
     def _sweep_all(self) -> None:
         with self._at.database.reading() as session:
             self._work = [one for campaign in open_campaigns(session) for one in open_work(session, campaign)]
-        opened = [name for name in self._connectors() if self._opens(name)]
-        self._read([one for one in self._work if one.entry.connector in opened])
+        self._read(self._work)
         self._sweep_on()
 
     def _sweep_on(self) -> None:
         """Go on with what our own budgets held up, as they fill again; one that takes too long is not waited for."""
         latest = min(filter(None, (self._until, self._started_at + _PATIENCE)))
-        while pauses := {one.resume_at: one for one in self._results.values() if _is_held_up(one, latest)}:
-            goes_on = min(at for at in pauses if at)
+        while held_up := [one for one in self._work if _is_held_up(self._result(one), latest)]:
+            goes_on = min(at for one in held_up if (at := self._result(one).resume_at))
             self._at.sleep(max((goes_on - self._at.now()).total_seconds(), 0))
             if self._is_over() or self._at.now() < goes_on:
                 return
-            self._read([one for one in self._work if _is_held_up(self._result(one), latest)])
+            self._read(held_up)
 
     def _is_over(self) -> bool:
         return self._should_stop() or (self._until is not None and self._at.now() >= self._until)
-
-    def _opens(self, connector: str) -> bool:
-        """Tell whether a connector can be used: wrong settings are the trouble of its own posts only."""
-        if trouble := _attempted(connector, partial(self._reader.platform, connector)):
-            self._unopened[connector] = trouble
-        return connector not in self._unopened
 
     def _read(self, work: Sequence[Work]) -> None:
         read_all(self._at, self._reader, work, wants_full=True, should_stop=self._is_over, on_done=self._note)
@@ -257,8 +249,7 @@ class _Night:
         return sorted({one.entry.connector for one in self._work})
 
     def _result(self, one: Work) -> EntryResult:
-        known = self._results.get((one.campaign.slug, one.entry.pasted_url))
-        return known or not_read(one, self._unopened.get(one.entry.connector))
+        return self._results.get((one.campaign.slug, one.entry.pasted_url)) or not_read(one)
 
     def summary(self) -> NightSummary:
         """Sum up what was found until now."""

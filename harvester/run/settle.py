@@ -1,6 +1,6 @@
 """Settles a campaign: what still lacks its closing sweep is read first, then the end is booked, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from harvester.collect.progress import Ending
@@ -14,9 +14,8 @@ from harvester.contest.settlement import (
     settle_campaign,
     settlement_of,
 )
-from harvester.errors import UsageError
 from harvester.run.poll import read_all
-from harvester.run.reader import EntryResult, Reader, ShouldStop, Work, open_work
+from harvester.run.reader import EntryResult, Reader, ShouldStop, open_work
 from harvester.store.installation import Installation
 from harvester.store.kinds import SweepOutcome
 
@@ -69,26 +68,9 @@ def _read_to_the_end(
         work = [one for one in posts if _is_worth_it(one.entry_id, tried)]
         if not work:
             break
-        unopened = _unopened(reader, work)
-        work = [one for one in work if one.entry_id not in unopened]
         results = read_all(at, reader, work, wants_full=True, should_stop=should_stop)
-        tried |= {**unopened} | {one.entry_id: _ending(result) for one, result in zip(work, results, strict=True)}
+        tried |= {one.entry_id: _ending(result) for one, result in zip(work, results, strict=True)}
     return tried
-
-
-def _unopened(reader: Reader, work: Sequence[Work]) -> Mapping[int, Ending]:
-    """Find the posts whose connector does not open: wrong settings must not keep the others unread."""
-    reasons: dict[str, str] = {}
-    for connector in {one.entry.connector for one in work}:
-        try:
-            reader.platform(connector)
-        except UsageError as error:
-            reasons[connector] = str(error)
-    return {
-        one.entry_id: Ending(outcome=SweepOutcome.FAILED, reason=reasons[one.entry.connector])
-        for one in work
-        if one.entry.connector in reasons
-    }
 
 
 def _is_worth_it(entry_id: int, tried: Mapping[int, Ending]) -> bool:

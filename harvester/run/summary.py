@@ -111,15 +111,15 @@ def with_trouble(summary: NightSummary, trouble: Trouble) -> NightSummary:
     return replace(summary, outcome=_outcome(summary), reason="; ".join(_reasons(summary)))
 
 
-def not_read(work: Work, why: Trouble | None) -> EntryResult:
-    """Say that a post was not even asked for: its connector could not be opened, or the sweeps broke off before it."""
+def not_read(work: Work) -> EntryResult:
+    """Say that a post was not even asked for, because the sweeps broke off before it."""
     return EntryResult(
         campaign=work.campaign.slug,
         url=work.entry.pasted_url,
         connector=work.entry.connector,
         outcome=SweepOutcome.FAILED,
-        cause=why.cause if why else Cause.STOPPED,
-        reason=why.what if why else "not read: the sweeps broke off before it",
+        cause=Cause.STOPPED,
+        reason="not read: the sweeps broke off before it",
         resume_at=None,
         pages=0,
         requests=0,
