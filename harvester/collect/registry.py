@@ -16,6 +16,7 @@ from harvester.collect.grants import GrantAuth, GrantKeeper
 from harvester.collect.guard import refuse_private_url
 from harvester.collect.http import PoliteClient, PoliteSession, says_nothing
 from harvester.collect.oauth import GrantServer
+from harvester.collect.remedies import another
 from harvester.collect.spending import pauses_in_force, spent_since
 from harvester.config import Settings
 from harvester.connector import (
@@ -25,7 +26,6 @@ from harvester.connector import (
     GrantSettings,
     Post,
     WantsGrant,
-    needs_of,
     on_hosts,
     read_secret,
 )
@@ -116,7 +116,7 @@ def open_platform(at: Installation, name: str) -> Platform:
         budgets=connector.traits.budgets if budget is None else _declared(name, str(budget)),
         explain=explain,
         grant=GrantAuth(GrantKeeper(at, name, server), explain) if server else None,
-        remedy=_remedy(connector),
+        remedy=another(connector, settings),
         now=at.now,
         sleep=at.sleep,
     )
@@ -154,15 +154,6 @@ def grant_server(at: Installation, connector: Connector, settings: msgspec.Struc
     if not isinstance(connector, WantsGrant) or not isinstance(settings, GrantSettings):
         return None
     return GrantServer(connector.oauth, settings, at.settings.http, now=at.now, sleep=at.sleep)
-
-
-def _remedy(connector: Connector) -> str:
-    """Say what a person can do about a credential that is missing or no longer accepted."""
-    if isinstance(connector, WantsGrant):
-        return f"run 'harvester connectors login {connector.name}'"
-    for field, need in needs_of(connector.settings_type).items():
-        return f"give connectors.{connector.name}.{field}, {need.what}: get it from {need.where}"
-    return ""
 
 
 def check_settings(settings: Settings) -> None:

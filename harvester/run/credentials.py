@@ -14,6 +14,7 @@ import msgspec
 from harvester.clock import Now
 from harvester.collect.grants import read_grant
 from harvester.collect.registry import Platform, open_platform, read_settings
+from harvester.collect.remedies import another, login, uses_grant
 from harvester.connector import (
     Connector,
     GrantFacts,
@@ -76,13 +77,13 @@ def _present(at: Installation, connector: Connector, settings: msgspec.Struct) -
 
 def _granted(at: Installation, connector: Connector, settings: GrantSettings, *, worst: Health) -> Finding:
     """Look for a token or a grant; without either the health is `worst`."""
-    name, login = connector.name, _login(connector)
-    if not _uses_grant(settings):
+    name, to_do = connector.name, login(connector)
+    if not uses_grant(settings):
         return ok(name, "token is set")
     try:
         grant = read_grant(at, name)
     except GrantLost as error:
-        return fail(name, str(error), login)
+        return fail(name, str(error), to_do)
     if grant:
         by = f" by {grant.account}" if grant.account else ""
         return ok(name, f"access was granted{by} on {grant.granted_at:%Y-%m-%d}")
@@ -92,7 +93,7 @@ def _granted(at: Installation, connector: Connector, settings: GrantSettings, *,
     first = f"{lacks['client_id']}; then " if "client_id" in lacks else ""
     others = [f"; or {text}" for field, text in lacks.items() if field == "token" or field not in _OF_EVERY_GRANT]
     what = "nobody has granted access, and no token is set"
-    return Finding(about=name, health=worst, what=what, remedy=f"{first}{login}{''.join(others)}")
+    return Finding(about=name, health=worst, what=what, remedy=f"{first}{to_do}{''.join(others)}")
 
 
 def _accepted(
@@ -108,7 +109,7 @@ def _accepted(
     try:
         facts = connector.fetch_grant(http)
     except GrantLost as error:
-        yield fail(name, f"refused: {error.__cause__ or error}", _another(connector, settings))
+        yield fail(name, f"refused: {error.__cause__ or error}", another(connector, settings))
         return None
     except Outcome as error:
         yield warn(name, f"could not be asked now: {error}")
@@ -120,30 +121,12 @@ def _accepted(
     return facts
 
 
-def _another(connector: Connector, settings: msgspec.Struct) -> str:
-    """Say how to get a credential in the place of one that is refused or ends."""
-    if _uses_grant(settings):
-        return _login(connector)
-    secrets = [field for field in needs_of(type(settings)) if isinstance(getattr(settings, field), Secret)]
-    field = "token" if "token" in secrets else secrets[0]
-    return f"renew connectors.{connector.name}.{field}: get it from {needs_of(type(settings))[field].where}"
-
-
-def _login(connector: Connector) -> str:
-    return f"run 'harvester connectors login {connector.name}'"
-
-
-def _uses_grant(settings: msgspec.Struct) -> bool:
-    """Tell whether a person's grant signs, and not a token that was made elsewhere."""
-    return isinstance(settings, GrantSettings) and not _is_set(settings, "token")
-
-
 def _lasting(
     at: Installation, connector: Connector, settings: msgspec.Struct, facts: GrantFacts | None
 ) -> Iterator[Finding]:
     """Say what the credential allows and until when, by the platform's word or else by what was stored."""
     name = connector.name
-    grant = read_grant(at, name) if _uses_grant(settings) else None
+    grant = read_grant(at, name) if uses_grant(settings) else None
     stored = frozenset(grant.tokens.scopes) if grant else None
     scopes = facts.scopes if facts and facts.scopes is not None else stored
     if scopes is not None:
@@ -159,16 +142,16 @@ def _scopes(connector: Connector, scopes: frozenset[str]) -> Finding:
     wanted = connector.oauth.scopes if isinstance(connector, WantsGrant) else ()
     lacking = [scope for scope in wanted if scope not in scopes]
     if lacking:
-        return warn(connector.name, f"does not allow {', '.join(lacking)}", _login(connector))
+        return warn(connector.name, f"does not allow {', '.join(lacking)}", login(connector))
     return ok(connector.name, f"allows {', '.join(sorted(scopes)) or 'nothing by name'}")
 
 
 def _expiry(connector: Connector, settings: msgspec.Struct, expires_at: datetime, at: Installation) -> Finding:
     until, left = f"{expires_at:%Y-%m-%d %H:%M} UTC", expires_at - at.now()
     if left <= timedelta(0):
-        return fail(connector.name, f"expired at {until}", _another(connector, settings))
+        return fail(connector.name, f"expired at {until}", another(connector, settings))
     if left < timedelta(days=at.settings.alerts.grant_days):
-        return warn(connector.name, f"expires at {until}", _another(connector, settings))
+        return warn(connector.name, f"expires at {until}", another(connector, settings))
     return ok(connector.name, f"valid until {until}")
 
 

@@ -76,7 +76,7 @@ def test_what_is_wrong_with_three_leaves_the_others_complete_and_says_what_to_do
     troubles = {(one["about"], one["cause"]): one for one in found["troubles"]}
     assert set(troubles) == {("mastodon", "missing"), ("tiktok", "grant_lost"), ("youtube", "unstable")}
     assert f"harvester post remove afcon {night.urls['dead']}" in troubles["mastodon", "missing"]["remedy"]
-    assert "run 'harvester connectors login tiktok'" in troubles["tiktok", "grant_lost"]["what"]
+    assert "renew connectors.tiktok.token: get it from" in troubles["tiktok", "grant_lost"]["what"]
     assert troubles["youtube", "unstable"]["remedy"] == "nothing: the next poll goes on"
     assert "simulated-token" not in str(found)
 

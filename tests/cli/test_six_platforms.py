@@ -138,7 +138,7 @@ def test_one_revoked_token_leaves_the_other_five_complete(six: Contest) -> None:
     assert code == 3
     assert {name for name, one in outcomes.items() if one["outcome"] == "complete"} == {*NAMES, *COUNTS} - {"tiktok"}
     assert outcomes["tiktok"]["outcome"] == "failed"
-    assert "run 'harvester connectors login tiktok'" in outcomes["tiktok"]["reason"]
+    assert "renew connectors.tiktok.token: get it from" in outcomes["tiktok"]["reason"]
     assert "simulated-token" not in str(outcomes)
 
 
