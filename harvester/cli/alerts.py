@@ -21,8 +21,8 @@ from harvester.cli.runtime import (
 from harvester.config import AlertSettings
 from harvester.errors import ConfigError
 from harvester.report.text import table
-from harvester.run.addresses import open_addresses
-from harvester.run.alerts import Notify, notify_all
+from harvester.run.alerts.addresses import open_addresses
+from harvester.run.alerts.attend import Notify, notify_all
 from harvester.store.models import Alert
 
 app = new_app("What needs a person: who is told, and of what.")

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from harvester.cli.runtime import DEFAULT_CONFIG, ConfigOption, JsonOption, new_app, runtime, show_json
-from harvester.run.doctor import examine
-from harvester.run.findings import Finding, Health
+from harvester.run.doctor.doctor import examine
+from harvester.run.doctor.findings import Finding, Health
 
 app = new_app()
 

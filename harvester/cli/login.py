@@ -24,7 +24,7 @@ from harvester.collect.registry import Platform, grant_server, open_platform, re
 from harvester.config import Settings
 from harvester.connector import GrantSettings, Outcome, Pkce, Secret, ShowsGrant, WantsGrant, needs_of
 from harvester.errors import ConfigError, HarvesterError, UsageError
-from harvester.run.credentials import unset_needs
+from harvester.run.doctor.credentials import unset_needs
 from harvester.store.installation import Installation
 
 _LOOPBACK = "127.0.0.1"

@@ -16,11 +16,11 @@ from harvester.contest.times import read_time, write_time
 from harvester.errors import UsageError
 from harvester.report.files import add_line, write_report
 from harvester.report.views import status_of
-from harvester.run.findings import Health
-from harvester.run.nightly import WriteReport, nightly
-from harvester.run.nights import is_due, next_time
-from harvester.run.summary import CampaignNight, NightSummary
-from harvester.run.troubles import Trouble
+from harvester.run.doctor.findings import Health
+from harvester.run.night.nightly import WriteReport, nightly
+from harvester.run.night.nights import is_due, next_time
+from harvester.run.night.summary import CampaignNight, NightSummary
+from harvester.run.night.troubles import Trouble
 from harvester.store.installation import Installation
 from harvester.store.kinds import Cause, SweepOutcome
 from harvester.volume import Volume

@@ -23,8 +23,8 @@ from harvester.cli.runtime import (
 )
 from harvester.contest.campaigns import check_open, find_campaign, open_campaigns
 from harvester.report.text import number, outcome_text, table
-from harvester.run.alerts import Notify, attend
-from harvester.run.condition import write_utc
+from harvester.run.alerts.attend import Notify, attend
+from harvester.run.alerts.condition import write_utc
 from harvester.run.poll import overall, poll
 from harvester.run.reader import EntryResult
 from harvester.store.installation import Installation

@@ -11,9 +11,9 @@ import typer
 from harvester.cli.alerts import open_notify
 from harvester.cli.nightly import report_to
 from harvester.cli.runtime import DEFAULT_CONFIG, ConfigOption, new_app, open_installation, runtime
-from harvester.run.daemon import Daemon, stopped_by_signals
-from harvester.run.health import serve_health
-from harvester.run.logs import configure_logs
+from harvester.run.daemon.daemon import Daemon, stopped_by_signals
+from harvester.run.daemon.health import serve_health
+from harvester.run.daemon.logs import configure_logs
 
 app = new_app()
 log = logging.getLogger(__name__)
