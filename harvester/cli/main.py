@@ -3,7 +3,6 @@
 The nouns are listed here with their help, so that `harvester --help` imports none of them.
 """
 
-import logging
 import sys
 from importlib import import_module
 from typing import Any
@@ -82,10 +81,8 @@ def load_command(name: str) -> Any:
 
 
 def main() -> None:
-    """Run the command that was typed, whatever becomes of its output; of what is logged, only errors are shown."""
+    """Run the command that was typed, whatever becomes of its output."""
     open_outlets()
-    if logging.lastResort:
-        logging.lastResort.setLevel(logging.ERROR)
     try:
         app()
     except OutputError as error:  # said outside a command, by --help
