@@ -15,6 +15,7 @@ from harvester.contest.campaigns import list_campaigns
 from harvester.contest.times import read_time, write_time
 from harvester.errors import UsageError
 from harvester.report.files import add_line, write_report
+from harvester.report.text import counted, earned
 from harvester.report.views import status_of
 from harvester.run.doctor.findings import Health
 from harvester.run.night.nightly import WriteReport, nightly
@@ -107,10 +108,10 @@ def _lines(night: NightSummary, zone: ZoneInfo) -> Iterable[str]:
     yield f"night of {start}, done {end} ({zone.key}): {night.outcome}{why}"
     yield from (_campaign(one) for one in night.campaigns)
     if night.confirmed:
-        yield f"read twice, for un-likes: {_number(night.confirmed, 'post')}"
+        yield f"read twice, for un-likes: {counted(night.confirmed, 'post')}"
     for one in night.settlements:
         if one.is_settled:
-            yield f"settled {one.campaign}: {one.likes:,} likes, {Volume(one.bytes)}"
+            yield f"settled {one.campaign}: {one.likes:,} likes, {earned(one.bytes, one.floor_bytes)}"
     yield from _what_is_wrong(night, zone)
     for finding in night.findings:
         if finding.health is Health.WARN:
@@ -133,20 +134,16 @@ def _campaign(one: CampaignNight) -> str:
     closings = {"closing sweeps": one.closing, "closing sweeps of the day after": one.late_closing}
     done = "".join(f", {name}: {number:,}" for name, number in closings.items() if number)
     return (
-        f"{one.campaign} ({one.state}): {one.complete:,} of {_number(one.posts, 'post')} read to the end, "
-        f"{_number(one.credited, 'more like')} credited, {one.likes:,} in all: {Volume(one.bytes)}{done}"
+        f"{one.campaign} ({one.state}): {one.complete:,} of {counted(one.posts, 'post')} read to the end, "
+        f"{counted(one.credited, 'more like')} credited, {one.likes:,} in all: {Volume(one.bytes)}{done}"
     )
 
 
 def _trouble(trouble: Trouble, zone: ZoneInfo) -> Iterable[str]:
-    touched = f" ({_number(trouble.posts, 'post')})" if trouble.posts else ""
+    touched = f" ({counted(trouble.posts, 'post')})" if trouble.posts else ""
     goes_on = f"; goes on after {write_time(trouble.resume_at, zone)}" if trouble.resume_at else ""
     yield f"trouble: {trouble.about}{touched}: {trouble.what}{goes_on}"
     if trouble.urls:
         more = f", and {trouble.posts - len(trouble.urls):,} more" if trouble.posts > len(trouble.urls) else ""
         yield f"  {', '.join(trouble.urls)}{more}"
     yield f"  what to do: {trouble.remedy}"
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

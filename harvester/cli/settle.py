@@ -19,6 +19,7 @@ from harvester.contest.campaigns import CampaignFacts, find_campaign
 from harvester.contest.settlement import SettlementResult, settlement_of
 from harvester.contest.times import write_time
 from harvester.errors import UsageError
+from harvester.report.text import counted, earned
 from harvester.run.reader import Reader
 from harvester.run.settle import settle
 from harvester.store.kinds import SweepOutcome
@@ -67,13 +68,13 @@ def _was_settled(campaign: CampaignFacts, done: SettlementResult) -> str:
 
 
 def _total(result: SettlementResult) -> str:
-    return f"{result.likes:,} likes, {Volume(result.bytes)}"
+    return f"{result.likes:,} likes, {earned(result.bytes, result.floor_bytes)}"
 
 
 def _settled(result: SettlementResult) -> Iterator[str]:
     yield f"{result.campaign} is settled: {_total(result)}"
     if result.reversed_likes:
-        yield f"  {result.reversed_likes:,} likes no longer stood: {Volume(result.reversed_bytes)} taken back"
+        yield f"  {counted(result.reversed_likes, 'like')} no longer stood: {Volume(result.reversed_bytes)} taken back"
     if result.floor_bytes:
         yield f"  {Volume(result.floor_bytes)} added, up to the guaranteed floor"
     if result.left_over:

@@ -14,7 +14,7 @@ from harvester.clock import time_zone
 from harvester.connector import Basis
 from harvester.contest.times import write_time
 from harvester.report.notes import notes
-from harvester.report.text import UNKNOWN, moment, number, outcome_text, post_name, table
+from harvester.report.text import UNKNOWN, counted, earned, moment, number, outcome_text, post_name, table
 from harvester.report.views import EntryView, StatusView
 from harvester.store.kinds import EntryState
 from harvester.volume import Volume
@@ -99,8 +99,8 @@ def _state_text(entry: EntryView) -> Text:
 
 def _totals(view: StatusView) -> Iterable[str]:
     likes, amounts = view.likes, view.bytes
-    earned = _earned(amounts.credited, view.settlement.floor_bytes if view.settlement else 0)
-    yield f"{likes.credited:,} likes credited: {earned} (a like is {Volume(view.rate_bytes)} now)"
+    volume = earned(amounts.credited, view.settlement.floor_bytes if view.settlement else 0)
+    yield f"{likes.credited:,} likes credited: {volume} (a like is {Volume(view.rate_bytes)} now)"
     yield from _coverage(view.entries)
     apart = {
         "seen across the end, counted": likes.uncertain,
@@ -118,12 +118,6 @@ def _totals(view: StatusView) -> Iterable[str]:
         yield f"  waiting for an association: {Volume(max(amounts.pool, 0))}"
 
 
-def _earned(credited: int, guaranteed: int) -> str:
-    """Write what likes earned, and apart from it what a guarantee added: likes and bytes must fit each other."""
-    by_likes = Volume(max(credited - guaranteed, 0))
-    return f"{by_likes}; {Volume(credited)} with the guarantee" if guaranteed else str(by_likes)
-
-
 def _coverage(entries: Sequence[EntryView]) -> Iterable[str]:
     """Say how much of the credit rests on people who are named, and how much on the platforms' own numbers."""
     of = {basis: sum(entry.credited for entry in entries if entry.basis is basis) for basis in Basis}
@@ -137,10 +131,10 @@ def _settled(view: StatusView, zone: ZoneInfo) -> Iterable[str]:
     end = view.settlement
     if end is None:
         return
-    on, earned = write_time(end.settled_at, zone), _earned(end.bytes, end.floor_bytes)
-    yield f"settled on {on} by {end.author}: {end.likes:,} likes, {earned}; nothing is counted any more"
+    on, volume = write_time(end.settled_at, zone), earned(end.bytes, end.floor_bytes)
+    yield f"settled on {on} by {end.author}: {end.likes:,} likes, {volume}; nothing is counted any more"
     if end.reversed_likes:
-        yield f"  {end.reversed_likes:,} likes no longer stood: {Volume(end.reversed_bytes)} taken back"
+        yield f"  {counted(end.reversed_likes, 'like')} no longer stood: {Volume(end.reversed_bytes)} taken back"
     if end.floor_bytes:
         yield f"  {Volume(end.floor_bytes)} added to reach what was guaranteed"
     if end.accepted_gap:

@@ -7,6 +7,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from harvester.volume import Volume
+
 UNKNOWN = "–"
 _TAIL_OF_URL = 4
 _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
@@ -15,6 +17,11 @@ _COLOURS = {"complete": "green", "partial": "yellow", "failed": "red"}
 def number(value: int | None) -> str:
     """Write a number with thousands apart; a dash when unknown, which is not zero."""
     return UNKNOWN if value is None else f"{value:,}"
+
+
+def counted(many: int, noun: str) -> str:
+    """Write so many of something: '1 post', '2 posts'."""
+    return f"{many:,} {noun}{'' if many == 1 else 's'}"
 
 
 def table(*headings: str) -> Table:
@@ -29,6 +36,12 @@ def table(*headings: str) -> Table:
 def post_name(connector: str, url: str) -> str:
     """Name a post in little room: its platform, and the end of its link."""
     return f"{connector} …{url.rstrip('/')[-_TAIL_OF_URL:]}"
+
+
+def earned(credited: int, guaranteed: int) -> str:
+    """Write what likes earned, and apart from it what a guarantee added: likes and bytes must fit each other."""
+    by_likes = Volume(max(credited - guaranteed, 0))
+    return f"{by_likes}; {Volume(credited)} with the guarantee" if guaranteed else str(by_likes)
 
 
 def moment(instant: datetime, now: datetime, zone: ZoneInfo) -> str:

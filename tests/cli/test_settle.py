@@ -90,8 +90,8 @@ def test_what_no_longer_stands_is_named(home: Run, platform: SimulatedPlatform, 
     assert settle(home) == (
         0,
         [
-            "afcon is settled: 19 likes, 1 GB",
-            "  1 likes no longer stood: 10 MB taken back",
+            "afcon is settled: 19 likes, 190 MB; 1 GB with the guarantee",
+            "  1 like no longer stood: 10 MB taken back",
             "  810 MB added, up to the guaranteed floor",
             "  nothing more is counted",
         ],
