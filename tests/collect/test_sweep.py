@@ -470,7 +470,7 @@ def test_a_short_list_is_walked_with_other_pages_before_a_like_is_believed_to_be
     platform.like("new")
     contest.sweep(entry, platform, full=True)
     cursors(platform)
-    platform.before = second_pass
+    platform.before = {**second_pass}
     contest.sweep(entry, platform, full=True)
     assert (len(cursors(platform)), contest.entry(entry).held) == (pages, held)
 
