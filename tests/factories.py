@@ -329,9 +329,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """An up-to-date database, once of each kind."""
+    """An up-to-date database, once of each kind: `database_url` makes it so for whom asks for this."""
     database = Database(database_url)
-    database.upgrade()
+    database.check_is_current()
     yield database
     database.engine.dispose()
 

@@ -50,12 +50,12 @@ def stop(folder: Path) -> None:
 
 
 @contextmanager
-def new_database(server: str) -> Iterator[str]:
-    """Make an empty database on the server, give its URL, and drop it with every connection left open."""
+def new_database(server: str, template: str = "template0") -> Iterator[str]:
+    """Make a database like another on the server, give its URL, and drop it with every connection left open."""
     name = f"harvester_{uuid4().hex}"
     admin = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY WAL_LOG")
     yield make_url(server).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
