@@ -147,7 +147,7 @@ def test_what_comes_and_goes_is_sent_at_most_once_an_hour(contest: Contest, at, 
 
 
 def test_a_whole_platform_that_is_down_is_one_message(contest: Contest, at, people: People) -> None:
-    entries = [contest.add_entry(str(number), basis=Basis.COUNT) for number in range(12)]
+    entries = [contest.add_entry(str(number), basis=Basis.COUNT) for number in range(60)]
     contest.read(entries, CountingPlatform())
     assert attend(at, people) == AlertsDone(raised=60)
 
