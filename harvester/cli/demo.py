@@ -5,6 +5,7 @@ operator would type.
 """
 
 import json
+import logging
 import os
 import signal
 import tempfile
@@ -52,6 +53,7 @@ def demo(
     """
     if folder is not None:
         _make(folder)
+    logging.getLogger("harvester.run.alerts").setLevel(logging.ERROR)  # in two weeks of polls no night is missed
     kept = nullcontext(folder) if folder else tempfile.TemporaryDirectory(prefix="harvester-demo-")
     with _stopping_at_once(), kept as place, RehearsedContest() as contest:
         _Demo(contest, Path(place)).run()

@@ -90,6 +90,11 @@ def test_a_status_is_not_watched_without_a_screen(contest, refused: Callable[...
     assert refused("status", "--watch", *more).startswith(says)
 
 
+def test_a_demo_has_nothing_to_complain_of(folder: Path) -> None:
+    done = called("demo")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_an_interrupted_demo_says_so_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path / "temporary"), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
