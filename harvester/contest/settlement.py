@@ -64,12 +64,16 @@ def check_may_settle(campaign: CampaignFacts, now: datetime, accept_gap: str | N
 
 def check_was_a_contest(session: Session, campaign: CampaignFacts) -> None:
     """Refuse to pay a floor, unasked, for a campaign that never had a post: its dates may be a slip of the hand."""
-    has_post = session.exec(select(Entry.id).where(Entry.campaign_id == campaign.id).limit(1)).first()
-    if campaign.rules.floor and has_post is None:
+    if _is_floor_without_a_post(session, campaign):
         raise UsageError(
             f"campaign {campaign.slug!r} never had a post, yet guarantees {campaign.rules.floor}: "
             f'if that is meant, harvester campaign settle {campaign.slug} --accept-gap "why"'
         )
+
+
+def _is_floor_without_a_post(session: Session, campaign: CampaignFacts) -> bool:
+    any_post = select(Entry.id).where(Entry.campaign_id == campaign.id).limit(1)
+    return campaign.rules.floor is not None and session.exec(any_post).first() is None
 
 
 def settlement_of(session: Session, campaign: CampaignFacts) -> SettlementResult | None:
@@ -111,7 +115,7 @@ def settle_campaign(
         reversed_likes=sum(one.likes for one in fallen),
         reversed_bytes=sum(one.bytes for one in fallen),
         floor_bytes=floor,
-        accepted_gap=accept_gap if lacking else None,
+        accepted_gap=accept_gap if lacking or _is_floor_without_a_post(session, campaign) else None,
         left_over=msgspec.json.encode(lacking).decode() if lacking else None,
     )
     session.add(row)

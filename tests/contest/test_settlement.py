@@ -320,6 +320,12 @@ def test_a_floor_is_not_paid_for_a_contest_that_never_had_a_post(make_contest: M
     contest = make_contest(floor=20)
     with contest.database.reading() as session, pytest.raises(UsageError, match=r"never had a post.*--accept-gap"):
         check_was_a_contest(session, contest.facts)
+    to_the_end(contest)
+    assert settle(contest, accept_gap="the sponsor insists").accepted_gap == "the sponsor insists"
+
+
+def test_a_contest_with_a_post_may_pay_its_floor(make_contest: MakeContest) -> None:
+    contest = make_contest(floor=20)
     contest.add_entry()
     with contest.database.reading() as session:
         check_was_a_contest(session, contest.facts)
